@@ -1,0 +1,89 @@
+"""What the recipes share: typed arguments, the paper's views, the smoke settings."""
+
+import ml_collections
+
+
+def parse_arg(arg, **defaults):
+  """Parses the part of `--config=file.py:epochs=100,smoke` behind the colon.
+
+  Args:
+    arg: the string, perhaps empty.
+    **defaults: the arguments there are; a default's type is the argument's type. A
+      bare name sets a bool to True.
+
+  Returns:
+    ConfigDict of the defaults with what `arg` sets.
+
+  Raises:
+    ValueError: an unknown argument, or a value that is not of its type.
+  """
+  out = dict(defaults)
+  for item in filter(None, arg.split(',')):
+    name, has_value, text = item.partition('=')
+    if name not in defaults:
+      raise ValueError(
+          f'The config takes no argument {name!r}. It takes: {", ".join(defaults)}.')
+    kind = type(defaults[name])
+    try:
+      if kind is bool:
+        out[name] = {'': True, 'true': True, 'false': False}[text.lower()]
+      elif not has_value:
+        raise KeyError
+      else:
+        out[name] = kind(text)
+    except (KeyError, ValueError):
+      raise ValueError(
+          f'The config argument {name} is {text!r}; it must be of type '
+          f'{kind.__name__}, as in {name}={defaults[name]}.') from None
+  return ml_collections.ConfigDict(out)
+
+
+def simclr_view(size, *, strength, blur):
+  """SimCLR's random view (Appendix A of the paper); always a new dict.
+
+  Args:
+    size: side of the view in pixels.
+    strength: of the colour jitter: 1.0 on ImageNet, 0.5 on CIFAR.
+    blur: probability of the Gaussian blur: 0.5 on ImageNet, 0 on CIFAR.
+  """
+  return dict(
+      size=size, min_area=0.08, max_area=1.0, interpolation='bicubic', flip=0.5,
+      jitter=0.8, brightness=0.8 * strength, contrast=0.8 * strength,
+      saturation=0.8 * strength, hue=0.2 * strength, grayscale=0.2, blur=blur,
+      solarize=0.0, normalize='none')
+
+
+def crop_flip_view(size):
+  """The view of supervised training and of the linear probe that augments."""
+  return dict(
+      size=size, min_area=0.08, max_area=1.0, interpolation='bicubic', flip=0.5,
+      jitter=0.0, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0,
+      grayscale=0.0, blur=0.0, solarize=0.0, normalize='none')
+
+
+def smoke(c):
+  """Turns a recipe into its smoke twin: the same code path in about a minute on CPU.
+
+  Float32, 24 steps, a log line for each, a checkpoint every 8, and every evaluation
+  of the recipe at the end, with its controls.
+  """
+  c.total_epochs, c.total_steps = 0.0, 24
+  c.data.batch_size = 8
+  c.data.short_side = min(c.data.short_side, 32)
+  c.data.canvas = min(c.data.canvas, 40)
+  for view in c.views.values():
+    view.size = min(view.size, 32)
+  c.eval_view.size = min(c.eval_view.size, 32)
+  for data in c.eval_data.values():
+    data.max_examples = 64
+  c.model.update(depth=10, width=0.125, stem='cifar', dtype='float32')
+  c.optim.warmup_epochs = 0.0
+  c.log.every_steps = 1
+  c.save.update(every_epochs=0.0, every_steps=8)
+  for evaluation in c.evals.values():
+    evaluation.update(every_epochs=0.0, every_steps=0)
+    if evaluation.name == 'knn':
+      evaluation.k = 5
+    if evaluation.name == 'linear':
+      evaluation.update(epochs=2, batch_size=8)
+  return c

@@ -1,0 +1,46 @@
+"""Images by example id, and the batches made of them.
+
+A source gives random access: the example with id i is the same image in every run.
+`sources/` has one file for each kind; `pipeline` turns ids into batches.
+"""
+
+import hashlib
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+
+class BadImage(NamedTuple):
+  """What a source's `read` gives in the place of an image that it cannot decode."""
+  reason: str  # A few words that group with others: 'truncated', 'not an image'.
+  detail: str = ''
+
+
+class Source(NamedTuple):
+  """Random access to images.
+
+  `read(indices)` returns a list with, for each index, the image uint8 [h, w, 3] or a
+  `BadImage`. Images may differ in size. `describe(index)` names an example for
+  people: its path, or its place in a file. `taxonomy` maps each level, from coarse to
+  fine, to the name of every class's ancestor there: a tuple of num_classes strings;
+  the last level is the classes themselves.
+  """
+  num_examples: int
+  read: Callable[[Any], list]
+  describe: Callable[[int], str]
+  digest: str                            # SHA-256 of what the data are.
+  class_names: tuple[str, ...] | None = None
+  labels: np.ndarray | None = None       # [num_examples] int32
+  taxonomy: dict[str, tuple[str, ...]] | None = None
+
+  @property
+  def num_classes(self):
+    return len(self.class_names) if self.class_names else 0
+
+
+def digest_of(pairs):
+  """SHA-256 over an iterable of tuples, such as (path, size)."""
+  sha = hashlib.sha256()
+  for pair in pairs:
+    sha.update(repr(pair).encode())
+  return sha.hexdigest()

@@ -1,0 +1,1 @@
+"""One file for each protocol: `make(embed, *, ...) -> run(params, extra)`."""

@@ -1,0 +1,47 @@
+"""The interface of a method: pure functions, tied together by name.
+
+Every module here has one public `make(model, **config.method) -> Method`. `model` is a
+flax module, images [b, h, w, c] -> {'h': [b, e] features, 'z': [b, d] unit projections
+where it has a projector}.
+"""
+
+from typing import Any, Callable, NamedTuple
+
+
+class Method(NamedTuple):
+  """A method of representation learning.
+
+  `loss` runs on each device inside the mapped axis `parallel.AXIS`. Its `batch` has
+  `views`, a dict of name -> [b, h, w, c]; `index` [b], the examples' ids; `label` [b]
+  where there are labels; `step`; and `rng`, a key that is equal on all devices. It
+  returns the loss of this device's examples; the step takes the mean over devices.
+  `metrics` has 'loss' and, where it is known, 'chance': the loss of a network that has
+  learned nothing.
+  """
+  init: Callable[..., Any]   # (rng, views) -> params, extra
+  loss: Callable[..., Any]   # (params, extra, batch) -> loss, (extra, metrics)
+  embed: Callable[..., Any]  # (params, extra, images) -> {'h': [b, e], 'z': [b, d]}
+  refresh: Callable[..., Any] | None = None
+  # (rng, params, extra, embed_train) -> extra, between epochs
+
+
+def model_functions(model):
+  """The two uses of a model that every method shares.
+
+  Returns:
+    apply_train: (params, extra, images) -> {'h', 'z'}, extra with new statistics;
+      `params` may hold more than the model's own.
+    embed: (params, extra, images) -> {'h', 'z'} with the kept statistics.
+  """
+  def variables(params, extra):
+    return {'params': params, 'batch_stats': extra['batch_stats']}
+
+  def apply_train(params, extra, images):
+    out, new = model.apply(
+        variables(params, extra), images, train=True, mutable=['batch_stats'])
+    return out, {**extra, **new}
+
+  def embed(params, extra, images):
+    return model.apply(variables(params, extra), images)
+
+  return apply_train, embed

@@ -1,0 +1,1 @@
+"""Encoders: `make(**config.model)` returns a flax module, images -> {'h', 'z'}."""

@@ -1,0 +1,50 @@
+"""Installs jaxssl. Floors are what Colab has; ceilings are what the tests have seen."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+VERSION = next(
+    line.split("'")[1]
+    for line in (HERE / 'jaxssl' / '__init__.py').read_text().splitlines()
+    if line.startswith('__version__'))
+
+setuptools.setup(
+    name='jaxssl',
+    version=VERSION,
+    description='When does contrastive visual representation learning work, and does '
+                'it work on my images? SimCLR and prototypes in JAX.',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.11,<3.14',
+    packages=setuptools.find_namespace_packages(include=['jaxssl', 'jaxssl.*']),
+    package_data={'jaxssl.report': ['*.html', '*.css', '*.js']},
+    install_requires=[
+        'absl-py>=2.1',
+        'array_record>=0.8; platform_system == "Linux"',
+        'bokeh>=3.7,<4',
+        'clu>=0.0.12',
+        'flax>=0.11.2,<0.13',
+        'importlib_resources',  # tensorflow-datasets needs it and does not say so.
+        'jax>=0.7.2,<0.13',
+        'ml-collections>=1.0',
+        'numpy>=2.1,<3',
+        'openTSNE>=1.0.2',
+        'optax>=0.2.5,<0.3',
+        'orbax-checkpoint>=0.11.25,<0.13',
+        'Pillow>=11',
+        'scikit-learn>=1.6',
+        'tensorboard>=2.19',  # clu's writers.
+        'tensorflow>=2.20',
+        'tensorflow-datasets>=4.9.9',
+        'tqdm>=4.66',
+    ],
+    extras_require={
+        'cuda': ['jax[cuda12]'],
+        'tpu': ['jax[tpu]'],
+        'report': ['matplotlib>=3.9', 'umap-learn>=0.5.7'],
+        'test': ['chex>=0.1.90', 'pytest>=8', 'ruff>=0.9', 'scipy>=1.14'],
+    },
+)
