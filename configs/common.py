@@ -85,5 +85,27 @@ def smoke(c):
     if evaluation.name == 'knn':
       evaluation.k = 5
     if evaluation.name == 'linear':
-      evaluation.update(epochs=2, batch_size=8)
+      evaluation.update(epochs=5, batch_size=8)
   return c
+
+
+def knn(*, every_epochs=0.0, train='train', k=200):
+  """Weighted kNN of Wu et al. 2018, with the field's usual settings."""
+  return dict(
+      name='knn', every_epochs=every_epochs, every_steps=0, train=train, test='test',
+      k=k, temperature=0.1, feature='h')
+
+
+def health(*, every_epochs=0.0):
+  """Spread, rank, alignment and uniformity: they need no labels."""
+  return dict(
+      name='health', every_epochs=every_epochs, every_steps=0, test='test')
+
+
+def linear(*, epochs, batch_size, decays, rates=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+           augment=None):
+  """The linear probe: SimCLR's settings, over a grid of rates and decays."""
+  return dict(
+      name='linear', every_epochs=0.0, every_steps=0, train='train', test='test',
+      rates=rates, decays=decays, epochs=epochs, batch_size=batch_size, seed=0,
+      standardize=False, feature='h', augment=augment)

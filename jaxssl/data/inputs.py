@@ -1,0 +1,114 @@
+"""The ways in: which one suits a data set here, and what it decodes beforehand."""
+
+import dataclasses
+import os
+import shutil
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jaxssl.data import cached
+from jaxssl.data import dataset as datasets
+from jaxssl.data import streamed
+
+INPUTS = ('resident', 'cached', 'streamed')
+DEVICE_SHARE = 0.25  # Of a device's free memory: the model needs the rest.
+CPU_BUDGET = 2e9     # Bytes of resident images where devices do not tell their memory.
+MAX_UP_FRONT = 300_000  # Images that 'auto' decodes before the first step, ...
+SMALL_CANVAS = 64       # ... unless they are this small, and so decode fast.
+WORKERS = min(32, os.cpu_count() or 1)
+
+
+def choose(dataset, *, input, cache_dir=''):
+  """Picks a way in, and says why.
+
+  'auto' is 'resident' where all canvases fit in a quarter of a device's free memory
+  (2 GB in all where devices do not tell, as on CPU), else 'cached' where the disk has
+  room, else 'streamed'. More than 300,000 images on canvases above 64 px are streamed
+  if they are not in a cache yet: decoding all of them first would take too long.
+
+  Args:
+    dataset: a `Dataset`.
+    input: one of `INPUTS`, or 'auto'.
+    cache_dir: as for `train_batches`.
+
+  Returns:
+    One of `INPUTS`, and a sentence.
+
+  Raises:
+    ValueError: there is no such way in, or none is possible here.
+  """
+  if input == 'streamed':
+    streamed.tensorflow()
+  if input in INPUTS:
+    return input, f'Input is {input}, as configured.'
+  if input != 'auto':
+    raise ValueError(
+        f'No data.input {input!r}. There are: auto, {", ".join(INPUTS)}.')
+  way, why = _automatic(dataset, cache_dir)
+  if jax.process_count() > 1:  # All must take part in the same computations.
+    ways = multihost_utils.process_allgather(np.int32(INPUTS.index(way)))
+    if way != INPUTS[ways.max()]:
+      way, why = INPUTS[ways.max()], 'another process has no room for more'
+  n, c = dataset.source.num_examples, dataset.canvas
+  return way, f'Input is {way}: {n:,} images at {c} px are {_gb(n * c * c * 3)}; {why}.'
+
+
+def _automatic(dataset, cache_dir):
+  n, c = dataset.source.num_examples, dataset.canvas
+  size = n * c * c * 3
+  memory = jax.local_devices()[0].memory_stats()
+  if memory:
+    room = DEVICE_SHARE * (memory['bytes_limit'] - memory['bytes_in_use'])
+  else:
+    room = CPU_BUDGET / jax.local_device_count()
+  up_front = n <= MAX_UP_FRONT or c <= SMALL_CANVAS
+  if size <= room and up_front:
+    return 'resident', f'the devices may hold {_gb(room)} each'
+  if cached.exists(dataset, cache_dir):
+    return 'cached', 'an earlier run has decoded them'
+  free = shutil.disk_usage(cached.folder_of(cache_dir)).free
+  fits = 1.1 * size <= free
+  if fits and up_front:
+    return 'cached', f'the devices may hold {_gb(room)} each, the disk has {_gb(free)}'
+  try:
+    streamed.tensorflow()
+  except ValueError as e:
+    if not fits:
+      raise ValueError(f'{e} But the disk has only {_gb(free)} for the cache.') from e
+    return 'cached', 'tensorflow, which would stream them, is not installed'
+  return 'streamed', 'too many to decode first' if fits else f'the disk has {_gb(free)}'
+
+
+def _gb(size):
+  return f'{size / 1e9:.2f} GB'
+
+
+def prepare(dataset, *, input, cache_dir='', progress=None):
+  """Decodes what a way in wants decoded first.
+
+  Training and evaluation share the work if both use what this returns.
+
+  Args:
+    dataset: a `Dataset`; one that is decoded already is returned as it is.
+    input: one of `INPUTS`. Of 'resident' this is the part on the host.
+    cache_dir: as for `train_batches`.
+    progress: called with (images done, images in all); None shows a bar where there
+      is a terminal.
+
+  Returns:
+    A `Dataset`.
+
+  Raises:
+    errors.DataError: too many images are bad.
+    errors.StorageError: the disk has no room for the cache.
+  """
+  if dataset.decoded or input == 'streamed':
+    return dataset
+  if input == 'resident':
+    store = datasets.in_memory(dataset, workers=WORKERS, progress=progress)
+  else:
+    store = cached.open_or_build(
+        dataset, cache_dir=cache_dir, workers=WORKERS, progress=progress)
+  return dataclasses.replace(dataset, decoded=store)

@@ -1,0 +1,245 @@
+"""From example ids to batches on devices: the batch at a step is fixed by its seed.
+
+Each epoch visits the examples in an order of its own, a permutation drawn from (seed,
+epoch); what remains after its last full batch is left out, and is something else in
+every epoch. Nothing is remembered between steps, so a run can go on at any step, on
+any number of hosts, with the batches that it would have had.
+
+There are three ways in, which give equal batches. 'resident': everything is decoded
+once and lies on the devices, where batches are gathered. 'cached': everything is
+decoded once, into a memory-mapped file. 'streamed': tf.data decodes as it goes.
+
+In shapes, n is the examples of the source, m the images of a batch in this process and
+c the side of the canvas.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import time
+import weakref
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxssl import parallel
+from jaxssl.data import BadImage
+from jaxssl.data import dataset as datasets
+from jaxssl.data import inputs
+from jaxssl.data import ledger as ledgers
+from jaxssl.data import streamed
+from jaxssl.data import threads
+
+Dataset = datasets.Dataset
+
+
+def steps_per_epoch(num_examples, batch_size):
+  """Full batches in an epoch.
+
+  Raises:
+    ValueError: there are fewer images than a batch.
+  """
+  if not 0 < batch_size <= num_examples:
+    raise ValueError(
+        f'There are {num_examples:,} images and data.batch_size is {batch_size:,}: '
+        'an epoch needs at least one full batch.')
+  return num_examples // batch_size
+
+
+@functools.lru_cache(maxsize=2)
+def order(seed, epoch, num_examples):
+  """The order in which an epoch visits the examples: int32 [n], read-only."""
+  bits = np.random.Philox(key=seed, counter=[0, 0, 0, epoch])
+  ids = np.random.Generator(bits).permutation(num_examples).astype(np.int32)
+  ids.setflags(write=False)
+  return ids
+
+
+def order_digest(seed, num_examples):
+  """SHA-256 of the first epoch's order.
+
+  NumPy does not promise the same permutation in its next version; a checkpoint that
+  keeps this can tell.
+  """
+  ids = order(seed, 0, num_examples).astype('<i4')
+  return hashlib.sha256(ids.tobytes()).hexdigest()
+
+
+def batch_ids(seed, step, num_examples, batch_size):
+  """The example ids of the global batch at a step: int32 [batch_size]."""
+  epoch, i = divmod(step, steps_per_epoch(num_examples, batch_size))
+  ids = order(seed, epoch, num_examples)
+  return ids[i * batch_size:(i + 1) * batch_size]
+
+
+def host_share(rows, process_index=None, process_count=None):
+  """The rows of a global batch that one process holds: a block of them.
+
+  Args:
+    rows: [batch_size, ...].
+    process_index, process_count: None for those of this process.
+  """
+  if process_count is None:
+    process_index, process_count = jax.process_index(), jax.process_count()
+  if len(rows) % process_count:
+    raise ValueError(
+        f'A batch of {len(rows)} does not divide over {process_count} processes.')
+  m = len(rows) // process_count
+  return rows[process_index * m:(process_index + 1) * m]
+
+
+@dataclasses.dataclass(frozen=True)
+class InOrder:
+  """Every example once, in order, as often as it is iterated over."""
+  dataset: Any
+  batch_size: int
+  strict: bool
+
+  def __iter__(self):
+    ledger = self.dataset.ledger
+    if self.strict:
+      ledger = ledgers.Ledger(self.dataset.source, limit=0)
+    ids, rows = [], []
+    rows_in_order = self.dataset.rows_in_order(workers=inputs.WORKERS)
+    with contextlib.closing(rows_in_order):
+      for i, row in rows_in_order:
+        if isinstance(row, BadImage):
+          ledger.add(i, row)
+          continue
+        ids.append(i)
+        rows.append(row)
+        if len(ids) == self.batch_size:
+          yield self.dataset.batch(ids, rows)
+          ids, rows = [], []
+    if ids:
+      yield self.dataset.batch(ids, rows)
+
+
+def in_order(dataset, batch_size, *, strict=True):
+  """Batches for evaluation, on the host; the last one may be short.
+
+  Args:
+    dataset: a `Dataset`. A decoded one (see `inputs.prepare`) is not decoded again.
+    batch_size: images in a batch.
+    strict: whether a bad image is an error. Otherwise it is left out, which suits
+      features of a training set: `index` says which examples there are.
+
+  Returns:
+    An iterable, any number of times, of batches as `Dataset.read` returns them. While
+    it runs, it raises errors.DataError at a bad image, naming it.
+  """
+  return InOrder(dataset, batch_size, strict)
+
+
+class Batches:
+  """Iterator over batches on devices; close it, or use it in a `with`.
+
+  Attributes:
+    dataset: the `Dataset` behind it, decoded where the way in does so.
+    input: the way in, and
+    reason: a sentence that says why.
+    waited: seconds that the consumer has waited for batches so far.
+  """
+
+  def __init__(self, batches, dataset, input, reason):
+    self._batches = batches
+    # Also at exit: tensorflow's threads, left alone then, wait for each other forever.
+    self.close = weakref.finalize(self, batches.close)
+    self.dataset, self.input, self.reason = dataset, input, reason
+    self.waited = 0.0
+
+  def __iter__(self):
+    return self
+
+  def __next__(self):
+    start = time.perf_counter()
+    try:
+      return next(self._batches)
+    finally:
+      self.waited += time.perf_counter() - start
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self.close()
+
+
+def train_batches(
+    dataset, *, seed, batch_size, first_step, last_step, input, way='pmap',
+    cache_dir='', progress=None):
+  """Batches for the steps of training, split over the devices.
+
+  Args:
+    dataset: a `Dataset`.
+    seed: of the order of the examples.
+    batch_size: images in the global batch.
+    first_step, last_step: the steps from the first up to, not including, the last.
+    input: one of `inputs.INPUTS`, or 'auto' (see `inputs.choose`).
+    way: how `parallel.split` lays out arrays.
+    cache_dir: folder of caches; '' is a private one in the user's own cache folder.
+    progress: as for `inputs.prepare`.
+
+  Returns:
+    `Batches` like those of `Dataset.read`, laid out on the devices.
+
+  Raises:
+    ValueError: fewer images than a batch, or a batch that does not divide over the
+      devices, or an input that is impossible here.
+    errors.DataError: too many images are bad; the iterator may raise it too.
+  """
+  n = dataset.source.num_examples
+  steps_per_epoch(n, batch_size)
+  if batch_size % jax.device_count():
+    raise ValueError(
+        f'data.batch_size is {batch_size}, which does not divide over '
+        f'{jax.device_count()} devices.')
+  input, reason = inputs.choose(dataset, input=input, cache_dir=cache_dir)
+  dataset = inputs.prepare(
+      dataset, input=input, cache_dir=cache_dir, progress=progress)
+  steps = range(first_step, last_step)
+
+  def ids_of(step):
+    return host_share(batch_ids(seed, step, n, batch_size))
+
+  if input == 'resident':
+    batches = _resident(dataset, seed, batch_size, steps, way)
+  elif input == 'cached':
+    batches = threads.ahead(
+        lambda step: parallel.split(dataset.read(ids_of(step)), way),
+        steps, workers=1, depth=2)
+  else:
+    batches = threads.ahead(
+        lambda batch: parallel.split(batch, way),
+        streamed.host_batches(dataset, ids_of, steps=steps, workers=inputs.WORKERS),
+        workers=1, depth=1)
+  return Batches(batches, dataset, input, reason)
+
+
+@functools.cache  # Compiled once, however many runs share the process.
+def _gather(way):
+  def gather(arrays, order, first, rows):
+    ids = order[first + rows]
+    return {'index': ids, **jax.tree.map(lambda x: x[ids], arrays)}
+
+  return parallel.mapped(gather, (None, None, None, 0), 0, way=way)
+
+
+def _resident(dataset, seed, batch_size, steps, way):
+  """Yields batches that each device gathers from the canvases that lie on it."""
+  n = dataset.source.num_examples
+  arrays = {'image': dataset.decoded.images, 'size': dataset.decoded.sizes}
+  if dataset.source.labels is not None:
+    arrays['label'] = dataset.source.labels
+  arrays = parallel.replicate(arrays)
+  # Where in the global batch the images of each device are.
+  rows = parallel.split(host_share(np.arange(batch_size, dtype=np.int32)), way)
+  good = dataset.decoded.replacements()
+  present = None
+  for step in steps:
+    epoch, i = divmod(step, steps_per_epoch(n, batch_size))
+    if epoch != present:
+      present, ids = epoch, parallel.replicate(good[order(seed, epoch, n)])
+    yield _gather(way)(arrays, ids, np.int32(i * batch_size), rows)

@@ -1,0 +1,76 @@
+"""Images decoded as training goes, by tf.data. Nothing here outlives a run."""
+
+import contextlib
+
+import numpy as np
+
+
+def tensorflow():
+  """Imports tensorflow and keeps it off the GPU, whose memory it would take.
+
+  Raises:
+    ValueError: it is not installed.
+  """
+  try:
+    import tensorflow as tf
+  except ImportError as e:
+    raise ValueError(
+        "data.input='streamed' needs tensorflow, which is not installed here; "
+        "'resident' and 'cached' work without it.") from e
+  with contextlib.suppress(RuntimeError):  # It is in use already: too late.
+    tf.config.set_visible_devices([], 'GPU')
+  return tf
+
+
+def host_batches(dataset, ids_of, *, steps, workers):
+  """Yields the batches of this process, decoded ahead.
+
+  Args:
+    dataset: a `dataset.Dataset`.
+    ids_of: gives the example ids of a step: int32 [m].
+    steps: the range of steps.
+    workers: images decoded at a time.
+
+  Yields:
+    NumPy batches, as `dataset.Dataset.read` returns them.
+
+  Raises:
+    What reading raised, as itself and not as tensorflow wraps it.
+  """
+  tf = tensorflow()
+  # A dict does not come through a numpy_function, so its values go in this order.
+  example = dataset.read([ids_of(steps.start)[0]])
+  failures = []
+
+  def call(function, argument, dtypes):
+    def guarded(argument):
+      try:
+        return function(argument)
+      except BaseException as e:
+        failures.append(e)
+        raise
+    return tf.numpy_function(guarded, [argument], dtypes)
+
+  def read(i):
+    batch = dataset.read([i])
+    return [batch[name][0] for name in example]
+
+  def shaped(i):
+    values = call(read, i, [x.dtype for x in example.values()])
+    return {name: tf.ensure_shape(value, x.shape[1:])
+            for (name, x), value in zip(example.items(), values)}
+
+  batch_size = len(ids_of(steps.start))
+  batches = (
+      tf.data.Dataset.range(steps.start, steps.stop)
+      .map(lambda step: tf.ensure_shape(call(ids_of, step, np.int32), [batch_size]))
+      .unbatch()
+      .map(shaped, num_parallel_calls=workers, deterministic=True)
+      .batch(batch_size, drop_remainder=True)
+      .prefetch(2))
+  try:
+    yield from batches.as_numpy_iterator()
+  except tf.errors.OpError:
+    if failures:
+      raise failures[0] from None
+    raise

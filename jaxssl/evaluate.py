@@ -1,0 +1,123 @@
+"""The job that evaluates checkpoints of a run: one, all, or as they appear."""
+
+import logging
+import pathlib
+import time
+
+from jaxssl import checkpoint
+from jaxssl import errors
+from jaxssl import evaluations
+from jaxssl import files
+from jaxssl import metrics
+from jaxssl import plugins
+from jaxssl import recipe as recipes
+from jaxssl import report
+from jaxssl import workdir as workdirs
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 5.0  # Between two looks at a job that is still training.
+
+
+def evaluate(config, workdir):
+  """Runs the job; see `configs/evaluate/`.
+
+  Args:
+    config: nested dicts with `checkpoint`, the workdir of a run; `step`, a number,
+      'last', 'all' or 'follow' (every checkpoint as it appears, until the run is
+      done); `evals`; `eval_data`, or an empty dict for the run's own; and
+      `data_root`, where the run's images are now, or '' if they have not moved.
+    workdir: results are written to its `eval/`.
+
+  Raises:
+    errors.JobError: see `main` for the kinds.
+  """
+  with errors.user_mistakes('config'):
+    settings = plugins.arguments(_evaluate, config, what='config', workdir=workdir)
+  _evaluate(**settings)
+
+
+def _evaluate(*, job, checkpoint, step, evals, eval_data, data_root, workdir):
+  run = pathlib.Path(checkpoint)
+  recipe = recipes.build(
+      trained_config(run, evals, eval_data, data_root), training=False)
+  checkpoints = open_checkpoints(run)
+  steps = checkpoints.steps()
+  check_step(step, steps, run)
+  metrics.setup_logging(None)
+  evaluator = evaluations.Evaluations(recipe, evals)
+
+  if step == 'follow':
+    chosen = follow(checkpoints, run)
+  else:
+    chosen = steps if step == 'all' else [None if step == 'last' else int(step)]
+  for number in chosen:
+    found = restore(checkpoints, recipe, number)
+    if found is None:
+      continue
+    number, digest, params, extra = found
+    log.info('Checkpoint of step %d, digest %s.', number, digest[:12])
+    results = evaluator.run(params, extra)
+    evaluator.write(workdir / 'eval', number, digest, results)
+  if (workdir / 'config.json').exists():
+    report.write(workdir)
+
+
+def trained_config(run, evals, eval_data, data_root):
+  """The config that a run was trained with, set up for this evaluation."""
+  if not str(run).strip() or not (run / 'config.json').exists():
+    raise errors.ConfigError(
+        f'config.checkpoint is {str(run)!r}; it must be the workdir of a run, which '
+        'has a config.json.')
+  config = files.read_json(run / 'config.json')
+  config['evals'] = evals
+  if eval_data:
+    config['eval_data'] = eval_data
+  if data_root:
+    config['data']['root'] = data_root
+  return config
+
+
+def open_checkpoints(run):
+  return checkpoint.Checkpoints(run / 'checkpoints', keep=1, read_only=True)
+
+
+def check_step(step, steps, run):
+  if step in ('last', 'all') and not steps:
+    raise errors.ConfigError(f'{run} has no checkpoint yet.')
+  if step not in ('last', 'all', 'follow') and str(step) not in map(str, steps):
+    raise errors.ConfigError(
+        f'config.step is {step!r}. It can be last, all, follow, or one of '
+        f'{", ".join(map(str, steps)) or "no steps yet"}.')
+
+
+def follow(checkpoints, run):
+  """Yields the steps of a running job as they appear, until it is done."""
+  seen = set()
+  while True:
+    done = workdirs.read_done(run)
+    new = [s for s in checkpoints.steps() if s not in seen]
+    yield from new
+    seen.update(new)
+    if done and not new:
+      return
+    if not new:
+      time.sleep(POLL_SECONDS)
+
+
+def restore(checkpoints, recipe, step):
+  """Reads and verifies what an evaluation needs of a checkpoint.
+
+  Returns:
+    (step, digest, params, extra), or None if the step was deleted meanwhile, as a
+    running job does with old ones.
+  """
+  state = recipe.abstract_state()
+  wanted = {'params': state.params, 'extra': state.extra}
+  try:
+    found = checkpoints.restore(wanted, step, partial=True)
+  except checkpoint.GoneError:
+    log.info('Checkpoint %s was deleted before it was evaluated.', step)
+    return None
+  step, parts, _ = found
+  return step, checkpoints.manifest(step)['digest'], parts['params'], parts['extra']

@@ -1,0 +1,211 @@
+"""The evaluations that a recipe names, and the control rows beside them."""
+
+import functools
+import logging
+import pathlib
+import time
+
+import jax
+import numpy as np
+
+from jaxssl import augment
+from jaxssl import errors
+from jaxssl import features
+from jaxssl import files
+from jaxssl import parallel
+from jaxssl import plugins
+from jaxssl import recipe as recipes
+from jaxssl import report
+from jaxssl import scoring
+from jaxssl.data import ledger
+from jaxssl.data import pipeline
+
+log = logging.getLogger(__name__)
+
+ATLAS_IMAGES = 1500
+RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')
+
+
+class Evaluations:
+  """The evaluations that a recipe names, made once and run on any of its states."""
+
+  def __init__(self, recipe, evals, *, train_dataset=None):
+    """Makes the evaluators.
+
+    Args:
+      recipe: a `recipe.Recipe`.
+      evals: config.evals: {key: settings}. `train` and `test` in the settings name
+        entries of config.eval_data.
+      train_dataset: the data set of a training under way: where an evaluation reads
+        the same images, it shares what is decoded and leaves out what is bad.
+
+    Raises:
+      errors.ConfigError: an evaluator does not take its settings.
+    """
+    self.recipe = recipe
+    self.evals = evals
+    self._train_dataset = train_dataset
+    self._batches = {}
+    self._controls = {}
+
+    def embed(params, extra, canvases):
+      views = recipe.eval_view(canvases['image'], canvases['size'])
+      return recipe.method.embed(params, extra, views)
+
+    self.embed = embed
+    self._runs = {}
+    for key, settings in evals.items():
+      make = plugins.load('evals', settings['name']).make
+      with errors.user_mistakes(f'config.evals.{key}'):
+        self._runs[key] = recipes.call(
+            make, self._arguments(settings), f'config.evals.{key}', args=(embed,),
+            num_classes=recipe.source.num_classes, views=self._view_embeds())
+
+  def batches(self, name):
+    """The images of an entry of config.eval_data, in batches, any number of times."""
+    if name not in self.recipe.eval_sources:
+      raise ValueError(
+          f'No {name!r} in config.eval_data. There are: '
+          f'{", ".join(self.recipe.eval_sources)}.')
+    if name not in self._batches:
+      self._batches[name] = self._make_batches(self.recipe.eval_sources[name])
+    return self._batches[name]
+
+  def _make_batches(self, source):
+    recipe, trained_on = self.recipe, source.digest == self.recipe.source.digest
+    dataset = self._train_dataset
+    if dataset is None or not trained_on:
+      dataset = pipeline.Dataset(
+          source, recipe.data['short_side'], recipe.data['canvas'],
+          ledger.Ledger(source))
+    # A bad image in a test set would change what an accuracy means; among the images
+    # to train on it was left out of the training too.
+    return pipeline.in_order(
+        dataset, recipe.data['batch_size'], strict=not trained_on)
+
+  def _arguments(self, settings):
+    arguments = {k: v for k, v in settings.items() if k not in RUNNER_KEYS}
+    for name in ('train', 'test'):
+      if name in arguments:
+        arguments[name] = self.batches(arguments[name])
+    if arguments.get('augment'):
+      arguments['augment'] = self._random_view(arguments['augment'], settings['seed'])
+    return arguments
+
+  def _random_view(self, settings, seed):
+    with errors.user_mistakes('config.evals'):
+      view = functools.partial(
+          augment.view, **plugins.arguments(augment.view, settings, what='augment'))
+    return features.with_random_view(self.recipe.method.embed, view, seed=seed)
+
+  def _view_embeds(self):
+    views = self.recipe.config['views']
+    if len(views) != 2:
+      return None
+    return [self._random_view(views[v], self.recipe.seed) for v in sorted(views)]
+
+  def run(self, params, extra, keys=None):
+    """Runs evaluations on a state.
+
+    Args:
+      params, extra: replicated parts of a `state.TrainState`.
+      keys: which of config.evals; None for all.
+
+    Returns:
+      {key: {metric: number or array}}
+    """
+    results = {}
+    with features.shared():
+      for key in self._runs if keys is None else keys:
+        start = time.perf_counter()
+        results[key] = self._runs[key](params, extra)
+        log.info(
+            'Evaluated %s in %.0f s: %s', key, time.perf_counter() - start,
+            described(results[key]))
+    return results
+
+  def controls(self, key):
+    """The control rows of an evaluation: {'random_init': ..., 'chance': ...}."""
+    if key not in self._controls:
+      log.info('Control: the same evaluations on the network before its first step.')
+      initial = self.recipe.create_state()
+      results = self.run(*parallel.replicate((initial.params, initial.extra)))
+      self._controls = {
+          name: {'random_init': metrics, 'chance': self._chance(name, metrics)}
+          for name, metrics in results.items()}
+    return self._controls[key]
+
+  def _chance(self, key, metrics):
+    if 'top1' not in metrics:
+      return None
+    train, test = (
+        self.recipe.eval_sources[self.evals[key][name]] for name in ('train', 'test'))
+    return scoring.chance(train.labels, test.labels, self.recipe.source.num_classes)
+
+  def write(self, folder, step, digest, results):
+    """Writes `<folder>/<key>/<step>.json` for each result, with its controls."""
+    for key, metrics in results.items():
+      settings = self.evals[key]
+      protocol = plugins.load('evals', settings['name'])
+      path = pathlib.Path(folder) / key / f'{step}.json'
+      path.parent.mkdir(parents=True, exist_ok=True)
+      files.write_json(path, plain({
+          'protocol': protocol.PROTOCOL, 'version': protocol.VERSION, 'step': step,
+          'digest': digest,
+          'seeds': {'run': self.recipe.seed, **{
+              k: v for k, v in settings.items() if k == 'seed'}},
+          'num_examples': {
+              name: self.recipe.eval_sources[settings[name]].num_examples
+              for name in ('train', 'test') if name in settings},
+          'settings': settings, 'metrics': metrics, 'controls': self.controls(key)}))
+
+  def write_atlas(self, workdir, params, extra):
+    """Saves what the page shows of the features: a map and neighbours."""
+    batches = self.batches('test')
+    found = features.outputs(self.embed, params, extra, batches)
+    source = batches.dataset.source
+    kept = np.unique(np.linspace(
+        0, len(found.index) - 1, min(ATLAS_IMAGES, len(found.index))).astype(int))
+    ids = found.index[kept]
+    rows = batches.dataset.decode(ids)
+    thumbnails = np.stack([thumbnail(image, size) for image, size in rows])
+    report.save_atlas(workdir, report.atlas(
+        found.features['h'][kept], thumbnails,
+        None if found.labels is None else found.labels[kept],
+        source.class_names, [source.describe(int(i)) for i in ids],
+        seed=self.recipe.seed, num_queries=8, num_neighbors=8))
+
+
+def thumbnail(image, size, side=96):
+  """The centre square of a canvas, uint8 [side, side, 3]."""
+  height, width = (int(s) for s in size)
+  square = min(height, width)
+  top, left = (height - square) // 2, (width - square) // 2
+  rows = (np.arange(side) * square) // side
+  return image[top + rows][:, left + rows]
+
+
+def plain(value):
+  """Arrays and NumPy numbers as lists and numbers, and what is not finite as None."""
+  if isinstance(value, dict):
+    return {str(k): plain(v) for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [plain(v) for v in value]
+  if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+    return plain(np.asarray(value).tolist())
+  if isinstance(value, float) and not np.isfinite(value):
+    return None
+  return value
+
+
+def described(metrics):
+  """The numbers of a result in a few words."""
+  return ', '.join(
+      f'{name} {value:.4g}' for name, value in metrics.items() if np.ndim(value) == 0)
+
+
+def flat(results):
+  """{key: {metric: value}} as {'eval/key/metric': number}, as metrics.jsonl has it."""
+  return {
+      f'eval/{key}/{name}': float(value) for key, metrics in results.items()
+      for name, value in metrics.items() if np.ndim(value) == 0}

@@ -1,0 +1,119 @@
+"""Pictures of a run as files.
+
+In shapes, n is the examples, h and w an image's height and width, s a view's side.
+"""
+
+import contextlib
+import pathlib
+import tempfile
+
+import numpy as np
+from PIL import Image
+from PIL import ImageDraw
+from PIL import ImageFont
+
+GAP = 6
+GROUP_GAP = 18  # Before the first column of each draw.
+LABEL_HEIGHT = 26
+LABEL_COLOR = (118, 123, 132, 255)  # Readable on white and on black.
+
+
+@contextlib.contextmanager
+def replacing(path):
+  """Writes a file whole or not at all.
+
+  Args:
+    path: the file to make or replace; its folder is made if there is none.
+
+  Yields:
+    The path to write to. Once the block has ended well, that file takes the place of
+    `path`.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  # In the same folder, because a rename is only atomic within one file system.
+  with tempfile.TemporaryDirectory(dir=path.parent, prefix='.writing-') as folder:
+    temporary = pathlib.Path(folder) / path.name
+    yield temporary
+    temporary.replace(path)
+
+
+def contact_sheet(path, originals, views, *, tile):
+  """Draws what the views of some examples look like, one example a row.
+
+  The background is transparent, so that the sheet sits well on any page.
+
+  Args:
+    path: of the PNG to write.
+    originals: n images uint8 [h, w, 3], of any sizes.
+    views: for each draw, a dict of view name -> [n, s, s, 3] in [0, 1]; columns come in
+      this order. What is outside [0, 1] is clipped: undo a normalisation first.
+    tile: the most pixels for a view's side. A smaller view is enlarged by the greatest
+      whole factor that fits, without smoothing; a larger one is shrunk.
+
+  Returns:
+    The path.
+
+  Raises:
+    ValueError: nothing to draw, or a view of other than n examples.
+  """
+  if not len(originals) or not views:
+    raise ValueError(
+        f'Nothing to draw: {len(originals)} examples, {len(views)} draws of views.')
+  columns = [('original', 0, [Image.fromarray(np.asarray(x)) for x in originals])]
+  for draw, by_name in enumerate(views, start=1):
+    for i, (name, batch) in enumerate(by_name.items()):
+      if len(batch) != len(originals):
+        raise ValueError(
+            f'View {name!r} has {len(batch)} examples; there are {len(originals)}.')
+      label = f'view {name} · {draw}' if len(views) > 1 else f'view {name}'
+      columns.append((label, GROUP_GAP if i == 0 else GAP, to_images(batch)))
+
+  side = max(fitted(x.size, tile)[0] for _, _, tiles in columns[1:] for x in tiles)
+  width = sum(gap + side for _, gap, _ in columns)
+  height = LABEL_HEIGHT + len(originals) * (side + GAP) - GAP
+  sheet = Image.new('RGBA', (width, height))
+  pen = ImageDraw.Draw(sheet)
+  font = ImageFont.load_default(size=14)
+  x = 0
+  for label, gap, tiles in columns:
+    x += gap
+    pen.text((x, 3), shortened(label, side, font), LABEL_COLOR, font)
+    for row, image in enumerate(tiles):
+      image = resized(image, fitted(image.size, side))
+      sheet.paste(image, (x, LABEL_HEIGHT + row * (side + GAP)))
+    x += side
+  with replacing(path) as temporary:
+    sheet.save(temporary, format='PNG')
+  return pathlib.Path(path)
+
+
+def to_images(batch):
+  """[n, s, s, 3] in [0, 1] as n Pillow images."""
+  pixels = np.asarray(batch, np.float32).clip(0, 1) * 255
+  return [Image.fromarray(x) for x in pixels.round().astype(np.uint8)]
+
+
+def fitted(size, side):
+  """The (width, height) at which an image of that size is shown in a square."""
+  longest = max(size)
+  if longest <= side:
+    return tuple(x * (side // longest) for x in size)
+  return tuple(max(1, round(x * side / longest)) for x in size)
+
+
+def resized(image, size):
+  """Enlarges without smoothing, so that pixels stay crisp, and shrinks with."""
+  enlarges = size[0] >= image.width
+  how = Image.Resampling.NEAREST if enlarges else Image.Resampling.LANCZOS
+  return image.resize(size, how)
+
+
+def shortened(text, width, font):
+  """Cuts a label to a width in pixels, with an ellipsis."""
+  text = ' '.join(text.split())
+  if font.getlength(text) <= width:
+    return text
+  while text and font.getlength(text + '…') > width:
+    text = text[:-1]
+  return text + '…'

@@ -1,0 +1,83 @@
+"""Exact nearest neighbours by cosine, in chunks of any size of bank.
+
+In shapes, q is the queries, n the bank, d the width, k the neighbours.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxssl import scoring
+
+BANK_ROWS = 16_384   # On the device at a time, with as many columns of similarities
+QUERY_ROWS = 1024    # for so many queries: 64 MB.
+
+
+def nearest(queries, bank, *, k):
+  """The k rows of the bank most similar to each query.
+
+  The bank stays in host memory and passes through the device once; the queries and
+  their k best so far stay on the device. Of equally similar rows the earlier wins.
+  A row of zeros has similarity 0 to all.
+
+  Args:
+    queries: float32 [q, d], of any length.
+    bank: float32 [n, d], of any length.
+    k: how many neighbours.
+
+  Returns:
+    float32 [q, k] cosine similarities from the highest down, and int32 [q, k] rows
+    of the bank, on the host.
+
+  Raises:
+    ValueError: k is below 1 or above n, or the widths differ.
+  """
+  if not 1 <= k <= len(bank):
+    raise ValueError(
+        f'k is {k}; with {len(bank)} examples to search it must be from 1 to '
+        f'{len(bank)}.')
+  if queries.shape[1] != bank.shape[1]:
+    raise ValueError(
+        f'The features differ in width: {queries.shape[1]} of the queries, '
+        f'{bank.shape[1]} of the bank.')
+  places = scoring.blocks(len(queries), QUERY_ROWS)
+  blocks = [_unit(queries[place]) for place in places]
+  best = [
+      (jnp.full((len(b), k), -jnp.inf), jnp.zeros((len(b), k), jnp.int32))
+      for b in blocks]
+  seen = 0
+  for place in scoring.blocks(len(bank), BANK_ROWS):
+    rows = _unit(bank[place])
+    # One chunk is on its way while another is searched, and no more are.
+    jax.block_until_ready(best)
+    best = [
+        _merge(*found, block, rows, place.start, seen)
+        for found, block in zip(best, blocks)]
+    seen = place.stop
+  similarity = np.empty((len(queries), k), np.float32)
+  index = np.empty((len(queries), k), np.int32)
+  for place, (s, i) in zip(places, best):
+    similarity[place], index[place] = s, i
+  return similarity, index
+
+
+@jax.jit
+def _unit(x):
+  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+@functools.partial(jax.jit, donate_argnums=(0, 1))
+def _merge(similarity, index, queries, rows, start, seen):
+  """The best [q, k] so far, and a chunk [m, d] of the bank -> the best [q, k]."""
+  k, m = similarity.shape[1], len(rows)
+  # In full precision: a TF32 or bfloat16 product would change who is near.
+  new = jnp.matmul(queries, rows.T, precision='highest')          # [q, m]
+  column = start + jnp.arange(m, dtype=jnp.int32)
+  new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
+  new, place = jax.lax.top_k(new, min(k, m))
+  similarity = jnp.concatenate([similarity, new], axis=1)
+  index = jnp.concatenate([index, column[place]], axis=1)
+  similarity, place = jax.lax.top_k(similarity, k)
+  return similarity, jnp.take_along_axis(index, place, axis=1)

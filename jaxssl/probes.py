@@ -1,0 +1,189 @@
+"""Linear classifiers on frozen features, many trained side by side.
+
+In shapes, n is the examples, b a minibatch, d the features' width, g the heads, k
+the classes.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxssl import scoring
+
+CHUNK_BYTES = 2**27   # Of features on the device at a time while training.
+LOGITS = 2**26        # Floats at a time while scoring.
+OPTIMIZER = optax.trace(decay=0.9, nesterov=True)
+
+
+class Heads(NamedTuple):
+  weights: jax.Array  # [d, g, k]
+  biases: jax.Array   # [g, k]
+
+
+class Cells(NamedTuple):
+  """What each head is trained with."""
+  rate: np.ndarray    # [g] at the start; per step, not per 256 examples.
+  decay: np.ndarray   # [g] of the weights; the biases have none.
+  on_all: np.ndarray  # [g] bool: whether it sees the held-out examples too.
+
+
+def fit(
+    features_of, labels, held_out, cells, *, num_classes, epochs, batch_size, seed,
+    center, scale):
+  """Trains a linear classifier for each cell, all on the same minibatches.
+
+  SGD with Nesterov momentum 0.9 from zero, by the cross-entropy plus half the decay
+  times the squared weights; the rate falls to zero over the run as half a cosine,
+  step by step. An epoch is ceil(n / batch_size) minibatches whose sizes differ by
+  at most one. A head that leaves out the held-out examples has the same minibatches
+  without them: as many steps as on all of the examples.
+
+  Args:
+    features_of: epoch -> float32 [n, d] features on the host, in one order always.
+    labels: int32 [n] classes.
+    held_out: bool [n].
+    cells: the `Cells`.
+    num_classes: how many classes there are.
+    epochs: passes over the examples.
+    batch_size: of a minibatch, at most.
+    seed: of the order of the examples, which is a function of it and the epoch.
+    center: [d] subtracted from the features.
+    scale: [d] multiplied then. Both are folded into the heads.
+
+  Returns:
+    `Heads` for features as they are, neither centered nor scaled.
+  """
+  n, d, g = len(labels), len(center), len(cells.rate)
+  num_steps = -(-n // batch_size)
+  heads = Heads(jnp.zeros((d, g, num_classes)), jnp.zeros((g, num_classes)))
+  state = heads, OPTIMIZER.init(heads)
+  for epoch in range(epochs):
+    # No name holds the features, or two epochs' would be in memory at once.
+    state = _fit_epoch(
+        state, features_of(epoch), labels, held_out, cells, center, scale,
+        order=_even(order(n, seed=seed, stream=epoch + 1), num_steps),
+        first_step=epoch * num_steps, total_steps=epochs * num_steps)
+  weights, biases = state[0]
+  weights = weights * scale[:, None, None]
+  return Heads(
+      weights,
+      biases - jnp.einsum('d,dgk->gk', center, weights, precision='highest'))
+
+
+def score(heads, x, labels):
+  """How each head does on each example.
+
+  Args:
+    heads: `Heads`.
+    x: float32 [n, d] features, on the host.
+    labels: int32 [n] classes.
+
+  Returns:
+    int32 [n, g] ranks of the right class (0 is a hit; see `scoring.ranks`), and
+    float32 [n, g] cross-entropies.
+  """
+  g, num_classes = heads.biases.shape
+  ranks = np.empty((len(x), g), np.int32)
+  losses = np.empty((len(x), g), np.float32)
+  most = min(8192, max(1, LOGITS // (g * num_classes)))
+  for place in scoring.blocks(len(x), most):
+    ranks[place], losses[place] = _score(heads, x[place], labels[place])
+  return ranks, losses
+
+
+def pick(heads, start, stop):
+  """Some of the heads."""
+  return Heads(heads.weights[:, start:stop], heads.biases[start:stop])
+
+
+def order(n, *, seed, stream):
+  """A permutation of range(n), the same on every machine and in every version.
+
+  Sorted raw bits of Philox: NumPy keeps a bit generator's stream, but not what its
+  `permutation` makes of it.
+  """
+  bits = np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(n)
+  return np.argsort(bits, kind='stable')
+
+
+def standardization(x, *, standardize):
+  """[d] center and scale that give features mean 0 and variance 1, or 0s and 1s.
+
+  A feature that does not vary is centered only.
+  """
+  d = x.shape[1]
+  if not standardize:
+    return np.zeros(d, np.float32), np.ones(d, np.float32)
+  mean = x.mean(0, dtype=np.float64)
+  # In blocks: the deviations in double precision are twice as large as all of x.
+  squares = sum(
+      ((x[i:i + 8192] - mean) ** 2).sum(0) for i in range(0, len(x), 8192))
+  deviation = np.sqrt(squares / len(x))
+  varies = deviation > 1e-6 * np.maximum(np.abs(mean), deviation.max())
+  scale = np.where(varies, 1 / np.where(varies, deviation, 1), 1)
+  return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def _even(order, num_steps):
+  """[n] order -> [num_steps, b] rows of minibatches; -1 where one is shorter."""
+  b = -(-len(order) // num_steps)
+  padded = np.pad(order, (0, num_steps * b - len(order)), constant_values=-1)
+  return padded.reshape(b, num_steps).T
+
+
+def _fit_epoch(
+    state, x, labels, held_out, cells, center, scale, *, order, first_step,
+    total_steps):
+  num_steps, b = order.shape
+  most = max(1, CHUNK_BYTES // (4 * b * x.shape[1]))
+  for start in range(0, num_steps, most):
+    rows = order[start:start + most]                              # [steps, b]
+    steps = first_step + start + np.arange(len(rows), dtype=np.float32)
+    chunk = x[rows], labels[rows], held_out[rows], rows >= 0, steps
+    # The device trains on one chunk while this one is gathered, and no more wait.
+    jax.block_until_ready(state)
+    state = _fit_chunk(state, chunk, cells, center, scale, np.float32(total_steps))
+  return state
+
+
+@jax.jit
+def _fit_chunk(state, chunk, cells, center, scale, total_steps):
+
+  def step(state, batch):
+    heads, trace = state
+    x, labels, held_out, there, number = batch
+    x = (x - center) * scale
+    counts = there[:, None] & (cells.on_all | ~held_out[:, None])  # [b, g]
+
+    def loss(heads):
+      penalty = (cells.decay[:, None] * heads.weights ** 2).sum() / 2
+      each = _cross_entropy(_logits(heads, x), labels)            # [b, g]
+      # Heads share no parameters: the sum has the gradient of each.
+      return (each * counts).sum(0) @ (1 / jnp.maximum(counts.sum(0), 1)) + penalty
+
+    updates, trace = OPTIMIZER.update(jax.grad(loss)(heads), trace)
+    rate = cells.rate * (1 + jnp.cos(jnp.pi * number / total_steps)) / 2
+    heads = jax.tree.map(lambda w, u: w - rate[:, None] * u, heads, updates)
+    return (heads, trace), None
+
+  return jax.lax.scan(step, state, chunk)[0]
+
+
+@jax.jit
+def _score(heads, x, labels):
+  logits = _logits(heads, x)                                      # [b, g, k]
+  return scoring.ranks(logits, labels[:, None]), _cross_entropy(logits, labels)
+
+
+def _logits(heads, x):
+  """[b, d] features -> [b, g, k]; in full precision on every device."""
+  logits = jnp.einsum('bd,dgk->bgk', x, heads.weights, precision='highest')
+  return logits + heads.biases
+
+
+def _cross_entropy(logits, labels):
+  labels = jnp.broadcast_to(labels[:, None], logits.shape[:2])
+  return optax.softmax_cross_entropy_with_integer_labels(logits, labels)

@@ -1,0 +1,188 @@
+"""Builds what a config names, and finds every mistake in it before any work.
+
+The last place, with `train` and `evaluate`, that sees a config: below are functions
+with plain arguments.
+"""
+
+import functools
+import inspect
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxssl import augment
+from jaxssl import errors
+from jaxssl import optim as optim_lib
+from jaxssl import parallel as parallel_lib
+from jaxssl import plugins
+from jaxssl import state as state_lib
+from jaxssl.data import pipeline
+from jaxssl.data import subsets
+
+# Changing these does not change what is trained, so a run may go on with new ones.
+FREE = ('log', 'save', 'evals', 'eval_data', 'eval_view', 'parallel', 'data.root',
+        'data.input', 'data.cache_dir')
+
+PIPELINE_KEYS = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir')
+RUNNER_KEYS = ('name', 'every_epochs', 'every_steps', 'max_train', 'max_test')
+
+
+class Recipe(NamedTuple):
+  """What a config builds."""
+  seed: int
+  way: str               # How steps are mapped over devices; see `parallel`.
+  source: Any            # A `data.Source` of the images to train on.
+  data: dict             # The pipeline's part of config.data.
+  views: Any             # See `augment.make_views`.
+  model: Any             # A flax module.
+  method: Any            # A `methods.Method`.
+  tx: Any                # The optimiser, and ...
+  schedule: Any          # ... its learning rate at a step.
+  steps_per_epoch: int
+  total_steps: int
+  eval_sources: dict     # {'train', 'test'}: the sources that evaluations read.
+  eval_view: Any         # See `augment.make_eval_view`.
+  config: dict           # All of it, as given.
+
+  def due(self, step, *, every_steps=0, every_epochs=0.0, **_):
+    """Whether something with this interval is due after `step` steps.
+
+    It is due at the end of each interval and of the run, but not within the last half
+    interval before the end of the run.
+    """
+    interval = every_steps or round(every_epochs * self.steps_per_epoch)
+    if step == self.total_steps:
+      return True
+    return (
+        interval > 0 and step % interval == 0
+        and self.total_steps - step >= interval / 2)
+
+  def create_state(self):
+    """The state before the first step; equal in every process."""
+    views = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), self._view_shapes())
+    return jax.jit(self._create)(views)
+
+  def abstract_state(self):
+    """Shapes and types of the state, without computing it."""
+    return jax.eval_shape(self._create, self._view_shapes())
+
+  def _create(self, views):
+    return state_lib.create(self.seed, self.method, self.tx, views)
+
+  def _view_shapes(self):
+    canvas = self.data['canvas']
+    return jax.eval_shape(
+        self.views, jax.random.PRNGKey(0),
+        jax.ShapeDtypeStruct((2, canvas, canvas, 3), jnp.uint8),
+        jax.ShapeDtypeStruct((2, 2), jnp.int32), jax.ShapeDtypeStruct((2,), jnp.int32))
+
+
+def build(config):
+  """Builds a `Recipe` from a pretraining's config, as nested dicts.
+
+  Raises:
+    errors.ConfigError: a key is unknown or missing, a value is out of its range, or
+      parts do not fit each other. Nothing has been written.
+  """
+  with errors.user_mistakes('config'):
+    settings = plugins.arguments(_build, config, what='config')
+    return _build(**settings)._replace(config=config)
+
+
+def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_view,
+           eval_data, model, method, optim, log, save, evals):
+  check_number('seed', seed, low=0, whole=True)
+  check_number('total_epochs', total_epochs, low=0)
+  check_number('total_steps', total_steps, low=0, whole=True)
+  if bool(total_epochs) == bool(total_steps):
+    raise ValueError(
+        f'total_epochs is {total_epochs} and total_steps {total_steps}; one of them '
+        'must be above 0 and the other 0.')
+  check_number('log.every_steps', log['every_steps'], low=1, whole=True)
+  check_number('save.keep', save['keep'], low=1, whole=True)
+  if parallel not in parallel_lib.WAYS:
+    raise ValueError(
+        f'parallel is {parallel!r}. There are: {", ".join(parallel_lib.WAYS)}.')
+  check_evals(evals)
+
+  batch_size = data.get('batch_size')
+  check_number('data.batch_size', batch_size, low=1, whole=True)
+  num_devices = len(parallel_lib.devices())
+  if batch_size % num_devices:
+    raise ValueError(
+        f'data.batch_size is {batch_size}, which does not divide over the '
+        f'{num_devices} devices.')
+  dtype = jnp.dtype(model['dtype'])
+  views = augment.make_views(views, dtype=dtype)
+  eval_view = augment.make_eval_view(eval_view, dtype=dtype)
+  network = call(plugins.load('models', model['name']).make, model, 'config.model')
+
+  settings = {k: v for k, v in data.items() if k not in PIPELINE_KEYS}
+  pipeline_settings = {k: data[k] for k in PIPELINE_KEYS}
+  pipeline.check(**pipeline_settings)
+  source = make_source(settings)
+  steps_per_epoch = pipeline.steps_per_epoch(source.num_examples, batch_size)
+  total_steps = total_steps or round(total_epochs * steps_per_epoch)
+  tx, schedule = call(
+      optim_lib.make, optim, 'config.optim', total_steps=total_steps,
+      steps_per_epoch=steps_per_epoch, batch_size=batch_size)
+  recipe = Recipe(
+      seed=seed, way=parallel, source=source, data=pipeline_settings, views=views,
+      model=network,
+      method=call(
+          plugins.load('methods', method['name']).make, method, 'config.method',
+          args=(network,), num_classes=source.num_classes,
+          num_examples=source.num_examples, total_steps=total_steps),
+      tx=tx, schedule=schedule, steps_per_epoch=steps_per_epoch,
+      total_steps=total_steps,
+      eval_sources=make_eval_sources(settings, eval_data, source),
+      eval_view=eval_view, config={})
+  recipe.abstract_state()  # The views fit the model, and the model the method.
+  return recipe
+
+
+def call(function, given, what, *, args=(), **supplied):
+  """Calls a `make` with a sub-dict of the config; see `plugins.arguments`."""
+  return function(*args, **plugins.arguments(function, given, what=what, **supplied))
+
+
+def make_source(settings):
+  """A source from config.data without the pipeline's keys."""
+  settings = dict(settings)
+  num_examples = settings.pop('max_examples', 0)
+  make = plugins.load('data.sources', settings['name']).make
+  source = call(make, settings, 'config.data')
+  return subsets.take(source, num_examples)
+
+
+def make_eval_sources(settings, eval_data, source):
+  """The sources of evaluations: config.data with what config.eval_data changes."""
+  sources = {}
+  for name in ('train', 'test'):
+    changed = {**settings, **eval_data[name]}
+    same = {k: v for k, v in changed.items() if k != 'max_examples' or v} == settings
+    sources[name] = source if same else make_source(changed)
+  return sources
+
+
+def check_evals(evals):
+  """Each entry of config.evals names an evaluator and fits its `make`."""
+  for key, settings in evals.items():
+    make = plugins.load('evals', settings.get('name', '')).make
+    supplied = dict.fromkeys(inspect.signature(make).parameters)
+    plugins.arguments(
+        make, {k: v for k, v in settings.items() if k not in RUNNER_KEYS},
+        what=f'config.evals.{key}',
+        **{k: v for k, v in supplied.items() if k in ('train', 'test', 'num_classes')})
+    check_number(f'evals.{key}.every_epochs', settings.get('every_epochs', 0), low=0)
+
+
+def check_number(name, value, *, low, whole=False):
+  kinds = int if whole else (int, float)
+  if isinstance(value, bool) or not isinstance(value, kinds) or not (
+      math.isfinite(value) and value >= low):
+    raise ValueError(
+        f'{name} is {value!r}; it must be a {"whole " if whole else ""}number of at '
+        f'least {low}.')

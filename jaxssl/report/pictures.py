@@ -1,0 +1,117 @@
+"""The pictures of the page: the map, rows of neighbours, the sheet of views.
+
+p is the images on the map, s the side of a thumbnail. Pictures travel inside the page
+as data addresses; the thumbnails of the map are one picture, cut up by the script.
+"""
+
+import base64
+import colorsys
+import io
+
+import numpy as np
+from PIL import Image
+
+VIEWS_WIDTH = 1600     # Pixels; a wider sheet of views is shrunk for the page.
+VIEWS_BYTES = 400_000  # A larger sheet is encoded again, with loss.
+SHEET_COLUMNS = 40
+
+# Told apart on white and on black, also by those who see few colours.
+COLORS = (
+    '#4c78d0', '#e8882e', '#2fa37a', '#d6588f', '#8c6bd1', '#c9a227', '#3fa7d6',
+    '#c2573f', '#7d9b3c', '#8a8f98')
+
+
+def draw_map(atlas):
+  """The map of the features and the rows of neighbours, for the template."""
+  labels = atlas['labels'].tolist() if 'labels' in atlas else None
+  classes = atlas['class_names'].tolist() if labels else []
+  names = atlas['names'].tolist()
+  colors = class_colors(len(classes))
+  sheet, tile = contact_sheet(atlas['thumbnails'])
+  rows = []
+  for query, neighbors, similarity, pictures in zip(
+      atlas['queries'], atlas['neighbors'], atlas['similarity'], atlas['gallery']):
+    tiles = [
+        {'picture': data_uri(picture, lossless=len(picture) <= 48), 'name': names[i],
+         'class': classes[labels[i]] if labels else '',
+         'same': labels[i] == labels[query] if labels else None,
+         'similarity': f'{cosine:.2f}'}
+        for i, cosine, picture in zip(
+            [query, *neighbors], [1.0, *similarity], pictures)]
+    rows.append({'query': tiles[0], 'neighbors': tiles[1:]})
+  same = [tile['same'] for row in rows for tile in row['neighbors']]
+  by_chance = 0.0
+  if labels and len(names) > 1:
+    sizes = np.bincount(atlas['labels'])[atlas['labels'][atlas['queries']]]  # [q]
+    by_chance = len(same) * (sizes - 1).mean() / (len(names) - 1)
+  return {
+      'points': [
+          {'x': f'{x * 100:.2f}', 'y': f'{y * 100:.2f}',
+           'color': colors[labels[i]] if labels else None}
+          for i, (x, y) in enumerate(atlas['points'].tolist())],
+      'sheet': sheet, 'rows': rows, 'labelled': labels is not None,
+      'classes': [
+          (name, color, i) for i, (name, color) in enumerate(zip(classes, colors))],
+      'method': str(atlas['method']), 'total': int(atlas['num_images']),
+      'same': sum(same) if labels else 0, 'by_chance': f'{by_chance:.1f}',
+       'num_neighbors': len(same),
+      'data': {
+          'names': names, 'labels': labels, 'classes': classes, 'tile': tile,
+          'side': atlas['thumbnails'].shape[1], 'columns': SHEET_COLUMNS}}
+
+
+def class_colors(num):
+  """A colour for each class: chosen ones for a few, hues far apart for many."""
+  if num <= len(COLORS):
+    return COLORS[:num]
+  colors = []
+  for i in range(num):
+    rgb = colorsys.hls_to_rgb(i * 0.618034 % 1, (0.5, 0.62, 0.4)[i % 3], 0.6)
+    colors.append('#' + ''.join(f'{round(255 * c):02x}' for c in rgb))
+  return colors
+
+
+def contact_sheet(thumbnails):
+  """All thumbnails [p, s, s, 3] as one picture, and the side of a tile in it."""
+  p, s = thumbnails.shape[:2]
+  tile = -(-s // 16) * 16  # JPEG works in blocks of 16: no thumbnail shares one.
+  edge = [(0, tile - s)] * 2
+  tiles = np.pad(thumbnails, [(0, 0), *edge, (0, 0)], mode='edge')
+  rows = -(-p // SHEET_COLUMNS)
+  tiles = np.pad(tiles, [(0, rows * SHEET_COLUMNS - p), (0, 0), (0, 0), (0, 0)])
+  sheet = tiles.reshape(rows, SHEET_COLUMNS, tile, tile, 3).swapaxes(1, 2)
+  return data_uri(
+      sheet.reshape(rows * tile, SHEET_COLUMNS * tile, 3), lossless=False), tile
+
+
+def data_uri(pixels, *, lossless):
+  """uint8 [h, w, 3] as an address that holds the picture itself."""
+  kind = 'png' if lossless else 'jpeg'
+  buffer = io.BytesIO()
+  settings = {'optimize': True} if lossless else {'quality': 78}
+  Image.fromarray(pixels).save(buffer, format=kind, **settings)
+  return uri(kind, buffer.getvalue())
+
+
+def uri(kind, content):
+  return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
+
+
+def embed_views(path):
+  """The sheet of views as (address, width, height) or None, and what went wrong."""
+  if path is None:
+    return None, []
+  try:
+    with Image.open(path) as image:
+      image.load()
+      content = path.read_bytes()
+      kind = (image.format or '').lower()
+      if len(content) > VIEWS_BYTES or kind != 'png':
+        image.thumbnail((VIEWS_WIDTH, 16 * VIEWS_WIDTH))
+        buffer = io.BytesIO()
+        image.save(buffer, format='webp', quality=85)
+        kind, content = 'webp', buffer.getvalue()
+      return {'uri': uri(kind, content), 'width': image.width,
+              'height': image.height}, []
+  except Exception as e:  # Whatever a broken file causes: a gap beats no page.
+    return None, [f'figures/views.png: {e}']

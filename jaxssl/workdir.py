@@ -1,0 +1,216 @@
+"""A run's folder: which recipe it belongs to, which attempt this is, and its end.
+
+  config.json  the recipe, written once; a later run with another one is refused
+  run.json     versions, devices, command line and data of the newest attempt
+  DONE         step and digest of the finished run
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import platform
+import signal
+import subprocess
+import sys
+
+import jax
+from jax.experimental import multihost_utils
+
+import jaxssl
+from jaxssl import errors
+from jaxssl import files
+from jaxssl import lock
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+
+
+@contextlib.contextmanager
+def open_run(workdir, config, *, free_keys, data_digest=''):
+  """Makes or reopens a run's folder and holds its lock.
+
+  Nothing is made or changed in a folder that is refused. Only process 0 calls this.
+
+  Args:
+    workdir: the folder; its parents are made too.
+    config: the recipe: dicts, lists and plain values.
+    free_keys: dotted prefixes of the config that a later run may change, since they
+      do not change the result, such as 'log_every_steps' or 'checkpoint.keep'.
+    data_digest: digest of the images; a run goes on only with those it began with.
+
+  Yields:
+    The absolute path of the folder.
+
+  Raises:
+    ConfigError: the folder is not one of ours, or belongs to another recipe or to
+      other images; names each key with its old and new value.
+    LockedError: the folder cannot be made, or another process writes in it.
+  """
+  path = _make(workdir)
+  with lock.Lock(path):
+    for leftover in path.glob('.*.tmp'):  # Of a process killed while writing.
+      leftover.unlink()
+    _hold_to_recipe(path / 'config.json', config, free_keys)
+    _record_attempt(path / 'run.json', data_digest)
+    yield path
+
+
+def _make(workdir):
+  path = pathlib.Path(os.path.abspath(os.path.expanduser(workdir)))
+  try:
+    home = pathlib.Path.home().resolve()
+  except RuntimeError:  # Neither HOME nor an entry for this user.
+    home = None
+  if path.resolve() in (home, pathlib.Path(path.resolve().anchor)):
+    raise errors.ConfigError(f'{path} is no place for a run. Take a new folder.')
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+    others = sorted(p.name for p in path.iterdir() if not _ours(p.name))
+  except OSError as e:
+    raise errors.LockedError(f'Cannot make the folder {path}: {e.strerror}.') from e
+  if others and 'config.json' not in others:
+    raise errors.ConfigError(
+        f'{path} holds other things ({", ".join(map(repr, others[:3]))}) and no '
+        'config.json. Take a new or an empty folder.')
+  if not os.access(path, os.W_OK | os.X_OK):
+    raise errors.LockedError(f'Cannot write in {path}.')
+  return path
+
+
+def _ours(name):
+  """What a run that was killed at its very start may leave behind."""
+  return name == '.lock' or (name.startswith('.') and name.endswith('.tmp'))
+
+
+def _hold_to_recipe(path, config, free_keys):
+  try:
+    config = json.loads(json.dumps(config, allow_nan=False))
+  except (TypeError, ValueError) as e:
+    raise errors.ConfigError(f'The config holds what JSON cannot: {e}.') from e
+  saved = files.read_json(path)
+  if saved is None:
+    files.write_json(path, config)
+    return
+  changes = [
+      f'{key}: {old} -> {new}' for key, old, new in differences(saved, config)
+      if not any(f'{key}.'.startswith(f'{free}.') for free in free_keys)]
+  if changes:
+    more = f' and {len(changes) - 10} more' if len(changes) > 10 else ''
+    raise errors.ConfigError(
+        f'{path.parent} belongs to another recipe: {"; ".join(changes[:10])}{more}.'
+        ' Put these back, or take another --workdir.')
+
+
+def differences(old, new, prefix=''):
+  """Lists the (dotted key, old, new) in which two nested dicts differ, as JSON."""
+  found = []
+  for key in sorted(old.keys() | new.keys()):
+    a, b = old.get(key), new.get(key)
+    if isinstance(a, dict) and isinstance(b, dict):
+      found += differences(a, b, f'{prefix}{key}.')
+    elif a != b or (key in old) != (key in new):
+      shown = [json.dumps(d[key]) if key in d else 'absent' for d in (old, new)]
+      found.append((f'{prefix}{key}', *shown))
+  return found
+
+
+def _record_attempt(path, data_digest):
+  try:
+    last = files.read_json(path) or {}
+  except errors.StorageError as e:
+    log.warning('%s It is made anew.', e)
+    last = {}
+  digests = last.get('data_digest'), data_digest
+  if all(digests) and digests[0] != digests[1]:
+    raise errors.ConfigError(
+        f'The images are not those that {path.parent} began with: their digest was '
+        f'{digests[0]} and is {digests[1]}. Put them back, or take another '
+        '--workdir.')
+  versions = {'python': platform.python_version(), 'jaxssl': jaxssl.__version__}
+  for package in PACKAGES:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      versions[package] = importlib.metadata.version(package)
+  for name, old, new in differences(last.get('versions', versions), versions):
+    log.warning(
+        '%s was %s and is %s: the results may differ in their last bits.',
+        name, old, new)
+  devices = jax.devices()
+  files.write_json(path, {  # Never the environment: it holds secrets.
+      'attempts': last.get('attempts', 0) + 1,
+      'versions': versions,
+      'devices': {
+          'platform': devices[0].platform, 'kind': devices[0].device_kind,
+          'count': len(devices), 'processes': jax.process_count()},
+      'argv': sys.argv,
+      'data_digest': data_digest,
+      'git_commit': _git_commit()})
+
+
+def _git_commit():
+  root = pathlib.Path(__file__).resolve().parent.parent
+  if not (root / '.git').exists():  # Installed: a repository above is not ours.
+    return None
+  try:
+    out = subprocess.run(
+        ['git', '-C', root, 'rev-parse', 'HEAD'], capture_output=True, text=True,
+        timeout=5)
+  except (OSError, subprocess.TimeoutExpired):
+    return None
+  return out.stdout.strip() or None
+
+
+def write_done(workdir, step, digest):
+  """Marks a run as finished, with the digest of its final state."""
+  files.write_json(pathlib.Path(workdir) / 'DONE', {'step': step, 'digest': digest})
+
+
+def read_done(workdir):
+  """The {'step', 'digest'} of a finished run, or None."""
+  return files.read_json(pathlib.Path(workdir) / 'DONE')
+
+
+class Preemption:
+  """Whether a signal has asked this run to save and leave."""
+
+  def __init__(self):
+    self.requested = False
+
+  def due(self, step):
+    """Whether to save and leave after this step: the same answer on every host.
+
+    Call it at every step. With several processes, jax's own service passes a
+    SIGTERM to one of them on to all and picks the step.
+    """
+    if jax.process_count() > 1:
+      return multihost_utils.reached_preemption_sync_point(step)
+    return self.requested
+
+  def _on_signal(self, number, frame):
+    if self.requested:
+      signal.signal(number, signal.SIG_DFL)
+      os.kill(os.getpid(), number)
+    self.requested = True
+    # Not by `logging`, whose stream may be in the middle of a line.
+    name = signal.Signals(number).name
+    os.write(2, f'{name}: saving first. Once more aborts.\n'.encode())
+
+
+@contextlib.contextmanager
+def preemption():
+  """Catches SIGTERM and SIGINT; a second one aborts at once.
+
+  Yields:
+    A `Preemption`. The old handlers come back at the end.
+  """
+  notice = Preemption()
+  caught = (signal.SIGTERM, signal.SIGINT) if jax.process_count() == 1 else ()
+  old = {number: signal.signal(number, notice._on_signal) for number in caught}
+  try:
+    yield notice
+  finally:
+    for number, handler in old.items():
+      signal.signal(number, handler)
