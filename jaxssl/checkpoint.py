@@ -181,8 +181,8 @@ class Checkpoints:
       replicated: puts the arrays on all devices; else they stay NumPy arrays.
 
     Returns:
-      (step, state, info): the state in the structure of `abstract_state`; info as it
-      was saved, and the whole state's `digest`. Or None where nothing was ever saved.
+      (step, state, info): the state in the structure of `abstract_state`, and info
+      as it was saved, with the whole state's `digest`. None if nothing was saved.
 
     Raises:
       ConfigError: the step is whole but of another model, method or optimiser;
@@ -323,8 +323,9 @@ class Checkpoints:
 
 
 def _reason(error):
-  line = next(iter(str(error).splitlines()), '').rstrip('.')
-  return (line if len(line) < 300 else f'{line[:300]} ...') or type(error).__name__
+  """The first line of an error; of a long one both ends: the cause is at the last."""
+  line = next(iter(str(error).splitlines()), '').rstrip('.') or type(error).__name__
+  return line if len(line) < 300 else f'{line[:80]} ... {line[-200:]}'
 
 
 def _not_orbax(record):

@@ -23,8 +23,6 @@ from jaxssl.data import pipeline
 log = logging.getLogger(__name__)
 
 ATLAS_IMAGES = 1500
-RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')
-
 
 class Evaluations:
   """The evaluations that a recipe names, made once and run on any of its states."""
@@ -43,7 +41,11 @@ class Evaluations:
       errors.ConfigError: an evaluator does not take its settings.
     """
     self.recipe = recipe
-    self.evals = evals
+    self.evals = recipes.wanted_evals(evals, recipe.source)
+    if self.evals.keys() < evals.keys():
+      log.info(
+          'Without labels there is no %s.', ' and no '.join(evals.keys() - self.evals))
+    self.latest_knn = None  # Top-1 of the last kNN that was run, for the log line.
     self._train_dataset = train_dataset
     self._batches = {}
     self._controls = {}
@@ -54,7 +56,7 @@ class Evaluations:
 
     self.embed = embed
     self._runs = {}
-    for key, settings in evals.items():
+    for key, settings in self.evals.items():
       make = plugins.load('evals', settings['name']).make
       with errors.user_mistakes(f'config.evals.{key}'):
         self._runs[key] = recipes.call(
@@ -84,7 +86,7 @@ class Evaluations:
         dataset, recipe.data['batch_size'], strict=not trained_on)
 
   def _arguments(self, settings):
-    arguments = {k: v for k, v in settings.items() if k not in RUNNER_KEYS}
+    arguments = {k: v for k, v in settings.items() if k not in recipes.RUNNER_KEYS}
     for name in ('train', 'test'):
       if name in arguments:
         arguments[name] = self.batches(arguments[name])
@@ -122,6 +124,7 @@ class Evaluations:
         log.info(
             'Evaluated %s in %.0f s: %s', key, time.perf_counter() - start,
             described(results[key]))
+    self.latest_knn = results.get('knn', {}).get('top1', self.latest_knn)
     return results
 
   def controls(self, key):

@@ -9,7 +9,7 @@ and s that of a view.
 embed is given the `image` array. Where a batch holds more than these three, as
 canvases with their `size` do, it is given the dict of all but the labels, and
 `with_view` or `with_random_view` makes the embed that takes it. Images can as well
-be features [m, d] made elsewhere, with `lambda params, extra, x: {'h': x}` for embed.
+be features [m, d] made elsewhere; `lambda params, extra, x: {'h': x}` is an embed.
 """
 
 import collections
@@ -124,7 +124,7 @@ def with_view(embed, view):
   return embed_canvases
 
 
-def with_random_view(embed, views, *, name, seed):
+def with_random_view(embed, view, *, seed):
   """The embed of canvases that takes a random view of each, another in each epoch.
 
   A view is a function of the seed, the epoch and the example's id; the batches come
@@ -132,16 +132,18 @@ def with_random_view(embed, views, *, name, seed):
 
   Args:
     embed: takes images [m, s, s, 3].
-    views: (rng, canvases uint8 [m, c, c, 3], sizes [m, 2], index [m]) -> dict of
-      [m, s, s, 3], as `augment.make_views` makes it.
-    name: which of the views.
+    view: (rng, image float32 [c, c, 3] in [0, 1], size [2]) -> [s, s, 3], such as
+      `augment.view` with its settings bound.
     seed: of the views.
   """
+  def one_view(image, size, index, epoch):
+    rng = jax.random.fold_in(jax.random.PRNGKey(seed), epoch)
+    image = image.astype(jnp.float32) / 255
+    return view(jax.random.fold_in(rng, index), image, size)
+
   def embed_canvases(params, extra, canvases):
-    # One epoch for all of a batch: a key for each example comes from its id.
-    rng = jax.random.fold_in(jax.random.PRNGKey(seed), canvases['epoch'][0])
-    images = views(rng, canvases['image'], canvases['size'], canvases['index'])
-    return embed(params, extra, images[name])
+    keys = ('image', 'size', 'index', 'epoch')
+    return embed(params, extra, jax.vmap(one_view)(*(canvases[k] for k in keys)))
   return embed_canvases
 
 
@@ -156,10 +158,11 @@ def _mapped(embed, devices):
   """The embed on these devices, and the batch sizes that it is compiled for."""
   del devices  # Part of what the cache goes by.
 
-  def embed_float32(params, extra, images):
-    return jax.tree.map(
-        lambda x: x.astype(jnp.float32), embed(params, extra, images))
-  return parallel.mapped(embed_float32, (None, None, 0), 0), set()
+  # One argument for parameters and extra: pmap takes `in_axes` for the leaves where
+  # there are as many leaves as arguments, as with no parameters and three arrays.
+  def embed_float32(state, images):
+    return jax.tree.map(lambda x: x.astype(jnp.float32), embed(*state, images))
+  return parallel.mapped(embed_float32, (None, 0), 0), set()
 
 
 def _outputs(embed, params, extra, batches):
@@ -191,17 +194,17 @@ def _embedded(embed, params, extra, batches):
   """Yields each batch with its features {name: [m, d]}, one batch behind."""
   mapped, sizes = _mapped(embed, tuple(parallel.devices()))
   # Not replicated, they would be sent anew with each batch.
-  params, extra = parallel.replicate((params, extra))
+  state = parallel.replicate((params, extra))
   ready = None
   for batch in batches:
     m = len(batch['index'])
-    if len(batch['image']) != m:
+    if len(batch['image']) != m or not m:
       raise ValueError(f'A batch has {len(batch["image"])} images and {m} ids.')
     rows = min(
         (size for size in sizes if size >= m),
         default=m + -m % len(parallel.local_devices()))
     sizes.add(rows)
-    out = mapped(params, extra, parallel.split(_padded(_images(batch), rows)))
+    out = mapped(state, parallel.split(_padded(_images(batch), rows)))
     # Fetched only when the next batch is under way, so that no device is idle.
     if ready:
       yield _fetched(*ready)

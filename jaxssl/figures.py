@@ -12,6 +12,8 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFont
 
+from jaxssl import files
+
 GAP = 6
 GROUP_GAP = 18  # Before the first column of each draw.
 LABEL_HEIGHT = 26
@@ -26,16 +28,20 @@ def replacing(path):
     path: the file to make or replace; its folder is made if there is none.
 
   Yields:
-    The path to write to. Once the block has ended well, that file takes the place of
-    `path`.
+    The path to write to. Once the block has ended well, that file takes the place
+    of `path`.
+
+  Raises:
+    StorageError: the disk is full or the folder cannot be made.
   """
   path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  # In the same folder, because a rename is only atomic within one file system.
-  with tempfile.TemporaryDirectory(dir=path.parent, prefix='.writing-') as folder:
-    temporary = pathlib.Path(folder) / path.name
-    yield temporary
-    temporary.replace(path)
+  with files.storage_errors(f'Cannot write {path}'):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a rename is only atomic within one file system.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.writing-') as folder:
+      temporary = pathlib.Path(folder) / path.name
+      yield temporary
+      temporary.replace(path)
 
 
 def contact_sheet(path, originals, views, *, tile):
@@ -46,10 +52,10 @@ def contact_sheet(path, originals, views, *, tile):
   Args:
     path: of the PNG to write.
     originals: n images uint8 [h, w, 3], of any sizes.
-    views: for each draw, a dict of view name -> [n, s, s, 3] in [0, 1]; columns come in
-      this order. What is outside [0, 1] is clipped: undo a normalisation first.
-    tile: the most pixels for a view's side. A smaller view is enlarged by the greatest
-      whole factor that fits, without smoothing; a larger one is shrunk.
+    views: for each draw, a dict of view name -> [n, s, s, 3] in [0, 1]; columns
+      come in this order. What is outside [0, 1] is clipped: undo a normalisation first.
+    tile: the most pixels for a view's side. A smaller view is enlarged by the
+      greatest whole factor that fits, without smoothing; a larger one is shrunk.
 
   Returns:
     The path.

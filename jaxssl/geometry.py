@@ -5,7 +5,7 @@ In double precision on the host. n is the examples, d the width.
 
 import numpy as np
 
-RANK_ROWS = 25_600      # More change a rank little, and cost n d^2.
+ROWS = 25_600           # More change little, and a rank costs n d^2.
 UNIFORMITY_ROWS = 4096  # Eight million pairs.
 
 # Rules of thumb, for `verdict`.
@@ -18,12 +18,13 @@ def spread(x):
 
   The mean of the dimensions' standard deviations, times sqrt(d) (SimSiam, Section
   4.1, https://arxiv.org/abs/2011.10566): 1 for directions spread evenly over the
-  sphere, 0 where all are the same.
+  sphere, 0 where all are the same. Of more than `ROWS` examples, evenly spaced ones
+  are taken.
 
   Args:
     x: [n, d] features of any length.
   """
-  x = _unit(x)
+  x = _unit(_sample(x, ROWS))
   return float(x.std(0).mean() * np.sqrt(x.shape[1]))
 
 
@@ -33,8 +34,8 @@ def rankme(x):
   The exponential of the entropy of the singular values, made to sum to one: from 1,
   all features on one line through zero, to min(n, d), all directions alike.
   Singular values that double precision cannot tell from zero count as zero, where
-  the paper adds a small number to each. Of more than `RANK_ROWS` examples, evenly
-  spaced ones are taken.
+  the paper adds a small number to each. Of more than `ROWS` examples, evenly spaced
+  ones are taken.
 
   Args:
     x: [n, d] features, as they are: not centered, not of unit length.
@@ -42,7 +43,7 @@ def rankme(x):
   Returns:
     The rank; 0 if all features are zero.
   """
-  x = _sample(x, RANK_ROWS).astype(np.float64)
+  x = _sample(x, ROWS).astype(np.float64)
   gram = x.T @ x if x.shape[1] < len(x) else x @ x.T
   squares = np.linalg.eigvalsh(gram)
   noise = max(x.shape) * np.finfo(np.float64).eps * squares.max()
@@ -118,7 +119,7 @@ def verdict(metrics):
   if collapsed:
     state = f'Collapsed, {" and ".join(collapsed)} nearly one for all images'
   elif low:
-    state = f'Partly collapsed, {" and ".join(low)} in few directions'
+    state = f'Partly collapsed, {" and ".join(low)} much alike for all images'
   else:
     state = 'Healthy'
   return f'{state}: {"; ".join(said)}.'

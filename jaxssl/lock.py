@@ -51,9 +51,7 @@ class Lock:
     self._fd = fd
 
   def _try(self, fd):
-    me = json.dumps({
-        'pid': os.getpid(), 'host': platform.node(), 'boot': _boot(),
-        'birth': _birth(os.getpid())})
+    me = json.dumps(record())
     try:
       fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -85,10 +83,17 @@ class Lock:
     self.release()
 
 
+def record():
+  """What the lock file says of this process."""
+  return {
+      'pid': os.getpid(), 'host': platform.node(), 'boot': _boot(),
+      'birth': birth(os.getpid())}
+
+
 def _holder(path):
   try:
-    record = json.loads(path.read_text())
-    return record if isinstance(record['pid'], int) else {}
+    found = json.loads(path.read_text())
+    return found if isinstance(found['pid'], int) else {}
   except (OSError, ValueError, TypeError, KeyError):  # Not written yet, or junk.
     return {}
 
@@ -100,7 +105,7 @@ def _boot():
     return ''
 
 
-def _birth(pid):
+def birth(pid):
   """When a process started, in ticks since boot; None if it has ended."""
   try:
     stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
@@ -117,7 +122,7 @@ def _alive(holder):
   if holder.get('boot') != _boot():
     return False
   if holder.get('birth') is not None:
-    return _birth(holder['pid']) == holder['birth']
+    return birth(holder['pid']) == holder['birth']
   try:
     os.kill(holder['pid'], 0)
   except ProcessLookupError:

@@ -18,21 +18,15 @@ import os
 import pathlib
 import sys
 import traceback
+from typing import NamedTuple
 
 from absl import flags
 from ml_collections import config_flags
 
 from jaxssl import errors
 
-JOBS = {'pretrain': 'train', 'evaluate': 'evaluate'}
+JOBS = {'pretrain': ('train', 'train'), 'evaluate': ('evaluate', 'evaluate')}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-_CONFIG = config_flags.DEFINE_config_file('config', None, 'The recipe.')
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Where everything is written.')
-_COORDINATOR = flags.DEFINE_string(
-    'coordinator', None, 'host:port of process 0, where it cannot be detected.')
-_NUM_PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes.')
-_PROCESS_ID = flags.DEFINE_integer('process_id', None, 'Which of them this is.')
 
 
 def main(argv=None):
@@ -42,14 +36,17 @@ def main(argv=None):
     if any(a in ('--help', '-h', '-help', '--helpfull') for a in argv[1:]):
       print(help_text())
       return 0
-    config, workdir = parse(argv)
-    job = JOBS.get(config.get('job'))
-    if job is None:
-      raise errors.ConfigError(
-          f'config.job is {config.get("job")!r}. There are: {", ".join(JOBS)}.')
-    start_jax()
-    run = getattr(importlib.import_module(f'jaxssl.{job}'), job)
-    run(config, workdir)
+    command = parse(argv)
+    job = command.config.get('job')
+    if job not in JOBS:
+      raise errors.ConfigError(f'config.job is {job!r}. There are: {", ".join(JOBS)}.')
+    # An evaluation writes beside the checkpoint that it reads.
+    workdir = command.workdir or command.config.get('checkpoint') or (
+        f'runs/{command.name}')
+    start_jax(command.hosts)
+    module, function = JOBS[job]
+    getattr(importlib.import_module(f'jaxssl.{module}'), function)(
+        command.config, pathlib.Path(workdir))
     return 0
   except errors.JobError as e:
     print(f'{type(e).__name__}: {one_line(e)}', file=sys.stderr)
@@ -64,36 +61,45 @@ def main(argv=None):
     return 70
 
 
-def parse(argv):
-  """Reads the flags.
+class Command(NamedTuple):
+  """A command line, read."""
+  config: dict
+  name: str              # Of the config file.
+  workdir: str | None
+  hosts: dict            # Keyword arguments of `jax.distributed.initialize`.
 
-  Returns:
-    The config as nested dicts, and the workdir.
+
+def parse(argv):
+  """Reads a command line; nothing is kept in globals.
 
   Raises:
-    errors.ConfigError: anything wrong with the command line or the config file.
+    errors.ConfigError: anything wrong with it or with the config file.
   """
   argv = [argv[0], *(find_config(a) for a in argv[1:])]
+  values = flags.FlagValues()
+  config = config_flags.DEFINE_config_file(
+      'config', flag_values=values, sys_argv=argv)
+  workdir = flags.DEFINE_string('workdir', None, '', flag_values=values)
+  hosts = {
+      name: define(flag, None, '', flag_values=values) for name, define, flag in (
+          ('coordinator_address', flags.DEFINE_string, 'coordinator'),
+          ('num_processes', flags.DEFINE_integer, 'num_processes'),
+          ('process_id', flags.DEFINE_integer, 'process_id'))}
   try:
-    rest = flags.FLAGS(argv)[1:]
-    config = _CONFIG.value
+    rest = values(argv)[1:]
   except Exception as e:  # The config file is a program: it can raise anything.
-    raise errors.ConfigError(one_line(e) or type(e).__name__) from e
+    raise errors.ConfigError(told(e)) from e
   if rest:
     raise errors.ConfigError(
         f'Unexpected {rest[0]!r}: overrides are --config.key=value (see --help).')
-  if config is None:
+  if config.value is None:
     raise errors.ConfigError('--config=FILE is missing, such as configs/quickstart.py.')
-  name = pathlib.Path(config_file(flags.FLAGS['config'])).stem
-  workdir = _WORKDIR.value if _WORKDIR.value is not None else f'runs/{name}'
-  if not workdir.strip():
+  if workdir.value is not None and not workdir.value.strip():
     raise errors.ConfigError('--workdir is empty.')
-  return config.to_dict(), pathlib.Path(workdir)
-
-
-def config_file(flag):
-  """The path that --config was given, without the config's arguments."""
-  return str(flag.config_filename).partition(':')[0]
+  path = values['config'].config_filename
+  return Command(
+      config.value.to_dict(), pathlib.Path(path.partition(':')[0]).stem, workdir.value,
+      {name: flag.value for name, flag in hosts.items() if flag.value is not None})
 
 
 def find_config(arg):
@@ -120,7 +126,7 @@ def find_config(arg):
   return f'{flag}={found}{colon}{rest}'
 
 
-def start_jax():
+def start_jax(hosts):
   """Compilation cache, many hosts, and quiet libraries, before devices are used."""
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   logging.getLogger('jax').setLevel(logging.WARNING)
@@ -136,15 +142,39 @@ def start_jax():
       jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
     except OSError:
       logging.warning('No compilation cache: %s cannot be written.', cache)
-  if _COORDINATOR.value or _NUM_PROCESSES.value:
-    jax.distributed.initialize(
-        _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+  if hosts:
+    jax.distributed.initialize(**hosts)
+
+
+def told(error):
+  """What a failed look at the command line has to say, in one line.
+
+  What a config file raised comes inside a message, as a whole traceback: of that, the
+  last line, and where it was unless the config itself speaks by a ValueError.
+  """
+  frame = traceback.extract_tb(error.__traceback__)[-1]
+  of_key = isinstance(error, (KeyError, AttributeError))
+  if of_key and 'ml_collections' in frame.filename:
+    # The message comes as a string within a string.
+    key = str(error.args[0]).replace('\\n', ' ').replace("\\'", "'")
+    key = key[1:-1] if key.startswith("''") else key
+    return f'The config has no key {key}'
+  if not isinstance(error, (flags.Error, SyntaxError)):
+    return (f'{type(error).__name__}: {one_line(error)} '
+            f'({frame.filename}, line {frame.lineno})')
+  lines = str(error).strip().splitlines()
+  places = [line.strip() for line in lines if line.lstrip().startswith('File "')]
+  if not places:
+    return one_line(error)
+  kind, _, message = lines[-1].partition(': ')
+  if kind == 'ValueError':
+    return message
+  return f'{lines[-1]} ({places[-1]})'
 
 
 def one_line(error):
   """The message of an error without line breaks."""
-  text = error.args[0] if isinstance(error, KeyError) and error.args else error
-  return ' '.join(str(text).split())
+  return ' '.join(str(error).split()) or type(error).__name__
 
 
 def help_text():

@@ -1,7 +1,7 @@
 """What a run says: metrics.jsonl, TensorBoard, train.log and the terminal.
 
-metrics.jsonl holds one object a line: `step`, and flat keys such as `train/loss` or
-`eval/knn/top1`. Every step has one line. JSON has no NaN, so these and infinities are
+metrics.jsonl holds one object a line: `step`, and flat keys such as `train/loss`
+or `eval/knn/top1`. Every step has one line. JSON has no NaN: it and infinities are
 the strings 'nan', 'inf' and '-inf'; `read` turns them back into floats.
 """
 
@@ -23,6 +23,7 @@ from tqdm.contrib import logging as tqdm_logging
 
 from jaxssl import errors
 from jaxssl import files
+from jaxssl import quiet
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +104,10 @@ def read(workdir):
 
   A torn last line, as a killed process leaves it, is left out.
   """
+  rows = _read_rows(pathlib.Path(workdir) / FILE)
   return [
-      {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in row.items()}
-      for row in _read_rows(pathlib.Path(workdir) / FILE)]
+      {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in r.items()}
+      for r in rows]
 
 
 def _read_rows(path):
@@ -144,8 +146,9 @@ def _scalar(key, value):
 
 def _tensorboard(workdir):
   try:
-    import tensorflow as tf
-    from clu import metric_writers
+    with quiet.native_stderr():
+      import tensorflow as tf
+      from clu import metric_writers
   except ImportError as e:
     log.info('No TensorBoard files: %s.', e)
     return None

@@ -25,7 +25,8 @@ def arguments(function, given, *, what, **supplied):
 
   Args:
     function: a `make`, or any function whose keywords are a config's keys.
-    given: dict of what the config says; a `name` in it is passed over.
+    given: dict of what the config says; a `name` that the function does not take is
+      passed over: it has named the function.
     what: how messages call the sub-dict, such as 'config.method'.
     **supplied: what only the caller knows; those the function does not take are
       left out.
@@ -39,7 +40,7 @@ def arguments(function, given, *, what, **supplied):
   parameters = inspect.signature(function).parameters
   wanted = {k for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
   required = {k for k in wanted if parameters[k].default is inspect.Parameter.empty}
-  given = {k: v for k, v in given.items() if k != 'name'}
+  given = {k: v for k, v in given.items() if k != 'name' or k in wanted}
   supplied = {k: v for k, v in supplied.items() if k in wanted and k not in given}
   unknown = sorted(set(given) - wanted)
   missing = sorted(required - set(given) - set(supplied))

@@ -64,7 +64,7 @@ def fit(
     # No name holds the features, or two epochs' would be in memory at once.
     state = _fit_epoch(
         state, features_of(epoch), labels, held_out, cells, center, scale,
-        order=_even(order(n, seed=seed, stream=epoch + 1), num_steps),
+        _minibatches(order(n, seed=seed, stream=epoch + 1), num_steps),
         first_step=epoch * num_steps, total_steps=epochs * num_steps)
   weights, biases = state[0]
   weights = weights * scale[:, None, None]
@@ -122,25 +122,25 @@ def standardization(x, *, standardize):
   squares = sum(
       ((x[i:i + 8192] - mean) ** 2).sum(0) for i in range(0, len(x), 8192))
   deviation = np.sqrt(squares / len(x))
-  varies = deviation > 1e-6 * np.maximum(np.abs(mean), deviation.max())
-  scale = np.where(varies, 1 / np.where(varies, deviation, 1), 1)
+  varies = deviation > 1e-6 * np.abs(mean)  # By more than float32 rounds.
+  scale = 1 / np.where(varies, deviation, 1)
   return mean.astype(np.float32), scale.astype(np.float32)
 
 
-def _even(order, num_steps):
-  """[n] order -> [num_steps, b] rows of minibatches; -1 where one is shorter."""
+def _minibatches(order, num_steps):
+  """[n] order -> [num_steps, b] rows; -1 at the end of the shorter ones."""
   b = -(-len(order) // num_steps)
   padded = np.pad(order, (0, num_steps * b - len(order)), constant_values=-1)
   return padded.reshape(b, num_steps).T
 
 
 def _fit_epoch(
-    state, x, labels, held_out, cells, center, scale, *, order, first_step,
+    state, x, labels, held_out, cells, center, scale, minibatches, *, first_step,
     total_steps):
-  num_steps, b = order.shape
+  num_steps, b = minibatches.shape
   most = max(1, CHUNK_BYTES // (4 * b * x.shape[1]))
   for start in range(0, num_steps, most):
-    rows = order[start:start + most]                              # [steps, b]
+    rows = minibatches[start:start + most]                        # [steps, b]
     steps = first_step + start + np.arange(len(rows), dtype=np.float32)
     chunk = x[rows], labels[rows], held_out[rows], rows >= 0, steps
     # The device trains on one chunk while this one is gathered, and no more wait.

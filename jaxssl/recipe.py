@@ -26,7 +26,7 @@ FREE = ('log', 'save', 'evals', 'eval_data', 'eval_view', 'parallel', 'data.root
         'data.input', 'data.cache_dir')
 
 PIPELINE_KEYS = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir')
-RUNNER_KEYS = ('name', 'every_epochs', 'every_steps', 'max_train', 'max_test')
+RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')  # Of an entry of config.evals.
 
 
 class Recipe(NamedTuple):
@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
   eval_view: Any         # See `augment.make_eval_view`.
   config: dict           # All of it, as given.
 
-  def due(self, step, *, every_steps=0, every_epochs=0.0, **_):
+  def due(self, step, *, every_steps=0, every_epochs=0.0):
     """Whether something with this interval is due after `step` steps.
 
     It is due at the end of each interval and of the run, but not within the last half
@@ -79,8 +79,12 @@ class Recipe(NamedTuple):
         jax.ShapeDtypeStruct((2, 2), jnp.int32), jax.ShapeDtypeStruct((2,), jnp.int32))
 
 
-def build(config):
+def build(config, *, training=True):
   """Builds a `Recipe` from a pretraining's config, as nested dicts.
+
+  Args:
+    config: see `configs/`.
+    training: whether it is to be trained here, not only evaluated.
 
   Raises:
     errors.ConfigError: a key is unknown or missing, a value is out of its range, or
@@ -88,6 +92,8 @@ def build(config):
   """
   with errors.user_mistakes('config'):
     settings = plugins.arguments(_build, config, what='config')
+    if training:
+      check_devices(config['data']['batch_size'])
     return _build(**settings)._replace(config=config)
 
 
@@ -105,15 +111,9 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   if parallel not in parallel_lib.WAYS:
     raise ValueError(
         f'parallel is {parallel!r}. There are: {", ".join(parallel_lib.WAYS)}.')
-  check_evals(evals)
 
   batch_size = data.get('batch_size')
   check_number('data.batch_size', batch_size, low=1, whole=True)
-  num_devices = len(parallel_lib.devices())
-  if batch_size % num_devices:
-    raise ValueError(
-        f'data.batch_size is {batch_size}, which does not divide over the '
-        f'{num_devices} devices.')
   dtype = jnp.dtype(model['dtype'])
   views = augment.make_views(views, dtype=dtype)
   eval_view = augment.make_eval_view(eval_view, dtype=dtype)
@@ -139,8 +139,22 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
       total_steps=total_steps,
       eval_sources=make_eval_sources(settings, eval_data, source),
       eval_view=eval_view, config={})
+  check_evals(evals, recipe.eval_sources)
   recipe.abstract_state()  # The views fit the model, and the model the method.
   return recipe
+
+
+def check_devices(batch_size):
+  num_devices = len(parallel_lib.devices())
+  if isinstance(batch_size, int) and batch_size % num_devices:
+    raise ValueError(
+        f'data.batch_size is {batch_size}, which does not divide over the '
+        f'{num_devices} devices.')
+
+
+def interval(settings):
+  """The part of a sub-dict that says how often; see `Recipe.due`."""
+  return {k: settings[k] for k in ('every_steps', 'every_epochs')}
 
 
 def call(function, given, what, *, args=(), **supplied):
@@ -159,24 +173,43 @@ def make_source(settings):
 
 def make_eval_sources(settings, eval_data, source):
   """The sources of evaluations: config.data with what config.eval_data changes."""
+  def without_zero(settings):
+    return {k: v for k, v in settings.items() if k != 'max_examples' or v}
+
   sources = {}
-  for name in ('train', 'test'):
-    changed = {**settings, **eval_data[name]}
-    same = {k: v for k, v in changed.items() if k != 'max_examples' or v} == settings
+  for name, changes in eval_data.items():
+    changed = without_zero({**settings, **changes})
+    same = changed == without_zero(settings)
     sources[name] = source if same else make_source(changed)
   return sources
 
 
-def check_evals(evals):
-  """Each entry of config.evals names an evaluator and fits its `make`."""
+def wanted_evals(evals, source):
+  """The entries of config.evals that the data allow: some need labels."""
+  def needs_labels(settings):
+    make = plugins.load('evals', settings['name']).make
+    return 'num_classes' in inspect.signature(make).parameters
+
+  return {
+      key: settings for key, settings in evals.items()
+      if source.num_classes or not needs_labels(settings)}
+
+
+def check_evals(evals, eval_sources):
+  """Each entry of config.evals names an evaluator that takes its settings."""
   for key, settings in evals.items():
-    make = plugins.load('evals', settings.get('name', '')).make
-    supplied = dict.fromkeys(inspect.signature(make).parameters)
-    plugins.arguments(
-        make, {k: v for k, v in settings.items() if k not in RUNNER_KEYS},
-        what=f'config.evals.{key}',
-        **{k: v for k, v in supplied.items() if k in ('train', 'test', 'num_classes')})
-    check_number(f'evals.{key}.every_epochs', settings.get('every_epochs', 0), low=0)
+    for interval in ('every_epochs', 'every_steps'):
+      check_number(f'evals.{key}.{interval}', settings.get(interval), low=0)
+    for name in ('train', 'test'):
+      if settings.get(name, name) not in eval_sources:
+        raise ValueError(
+            f'evals.{key}.{name} is {settings[name]!r}; eval_data has '
+            f'{", ".join(eval_sources)}.')
+    call(
+        plugins.load('evals', settings.get('name')).make, {
+            k: eval_sources[v] if k in ('train', 'test') else v
+            for k, v in settings.items() if k not in RUNNER_KEYS},
+        f'config.evals.{key}', args=(None,), num_classes=2, views=None)
 
 
 def check_number(name, value, *, low, whole=False):

@@ -1,4 +1,4 @@
-"""What protocols with labels share: checked labels, ranks, accuracies, chance.
+"""What protocols share: checked labels, ranks, accuracies, chance, blocks of rows.
 
 n is the examples, k the classes. Accuracies are counted in integers, on the host.
 """

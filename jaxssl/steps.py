@@ -17,6 +17,11 @@ log = logging.getLogger(__name__)
 
 def find(directory):
   """The steps in a folder, ascending; whatever else is there is passed over."""
+  # A look while a writer adds one step and deletes another can miss both.
+  return _look(directory) or _look(directory) or _look(directory)
+
+
+def _look(directory):
   with files.storage_errors(f'Cannot read {directory}'):
     try:
       paths = list(directory.iterdir())

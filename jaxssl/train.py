@@ -157,7 +157,7 @@ def fit(recipe, state, batches, checkpoints, preemption, writer, evaluator):
       bar.update(1)
 
       leave = preemption.due(step)
-      if leave or recipe.due(step, **interval(recipe.config['save'])):
+      if leave or recipe.due(step, **recipes.interval(recipe.config['save'])):
         with meter.paused():
           meter.write(pending.flush(), every)
           checkpoints.save(step, parallel.to_global(state), info(recipe))
@@ -168,17 +168,13 @@ def fit(recipe, state, batches, checkpoints, preemption, writer, evaluator):
             'goes on from there.')
       keys = [] if step == last else [
           key for key, settings in recipe.config['evals'].items()
-          if recipe.due(step, **interval(settings))]
+          if recipe.due(step, **recipes.interval(settings))]
       if keys:
         with meter.paused():
           meter.write(pending.flush(), every)
           results = evaluator.run(state.params, state.extra, keys)
           writer.write(step, evaluations.flat(results))
   return state
-
-
-def interval(settings):
-  return {k: settings[k] for k in ('every_steps', 'every_epochs')}
 
 
 def info(recipe):

@@ -50,6 +50,10 @@ def open_run(workdir, config, *, free_keys, data_digest=''):
       other images; names each key with its old and new value.
     LockedError: the folder cannot be made, or another process writes in it.
   """
+  try:
+    config = json.loads(json.dumps(config, allow_nan=False))
+  except (TypeError, ValueError) as e:
+    raise errors.ConfigError(f'The config holds what JSON cannot: {e}.') from e
   path = _make(workdir)
   with lock.Lock(path):
     for leftover in path.glob('.*.tmp'):  # Of a process killed while writing.
@@ -87,10 +91,6 @@ def _ours(name):
 
 
 def _hold_to_recipe(path, config, free_keys):
-  try:
-    config = json.loads(json.dumps(config, allow_nan=False))
-  except (TypeError, ValueError) as e:
-    raise errors.ConfigError(f'The config holds what JSON cannot: {e}.') from e
   saved = files.read_json(path)
   if saved is None:
     files.write_json(path, config)

@@ -1,8 +1,9 @@
-"""Makes workdirs with known contents, as a run would leave them, for the page's tests.
+"""Makes workdirs with known contents, as runs would leave them, to draw the page of.
 
 Numbers and pictures are made up; nothing is trained.
 """
 
+import functools
 import json
 import math
 
@@ -51,30 +52,39 @@ def write_metrics(workdir, *, labelled=True, num_steps=120):
           'train/chance': math.log(127), 'train/lr': 0.3 * step / num_steps,
           'train/grad_norm': 10 / step, 'train/images_per_second': 500 + step}
       if step % 30 == 0:
-        line |= {'eval/health/rankme_h': 3 + step / 10, 'eval/health/spread_h': 0.2}
+        line |= {
+            'eval/health/rankme_h': 3 + step / 10, 'eval/health/spread_h': 0.21,
+            'eval/health/dims_h': 16}
         if labelled:
           line['eval/knn/top1'] = 0.25 + step / 250
       file.write(json.dumps(line) + '\n')
 
 
-def write_result(workdir, name, step, top1, *, control=0.31, **changes):
+def write_result(workdir, name, step, top1, /, *, control=0.31, **changes):
   """An evaluation of 400 test images of four classes."""
   folder = workdir / 'eval' / name
   folder.mkdir(parents=True, exist_ok=True)
   result = {
       'protocol': name, 'version': 1, 'step': step, 'digest': 'fa' * 32,
-      'seeds': [0, 1], 'num_examples': 400, 'settings': {},
-      'metrics': {'top1': top1, 'best_lr': 0.3},
+      'seeds': {'run': 0, 'seed': 1}, 'num_examples': {'train': 900, 'test': 400},
+      'settings': {},
+      'metrics': {'top1': top1, 'rate': 0.3, 'decay': 0, 'holdout_grid': [[0.5]]},
       'controls': {'random_init': {'top1': control}, 'chance': {'top1': 0.25}}}
   (folder / f'{step}.json').write_text(json.dumps(result | changes))
 
 
-def write_atlas(workdir, *, labelled=True, n=60, class_names=CLASSES, names=None):
-  h, labels, thumbnails = features(n)
-  report.save_atlas(workdir, report.atlas(
-      h, thumbnails, labels if labelled else None, class_names if labelled else None,
-      names or [f'photo {i}.jpg' for i in range(n)], seed=0, num_queries=4,
-      num_neighbors=5))
+@functools.cache
+def atlas(labelled):
+  """The map of 60 images: 4 queries with 5 neighbours each."""
+  h, labels, thumbnails = features(60)
+  return report.atlas(
+      h, thumbnails, labels if labelled else None, CLASSES if labelled else None,
+      [f'photo {i}.jpg' for i in range(60)], seed=0, num_queries=4, num_neighbors=5)
+
+
+def write_atlas(workdir, *, labelled=True, **changes):
+  report.save_atlas(
+      workdir, atlas(labelled) | {k: np.asarray(v) for k, v in changes.items()})
 
 
 def write_all(workdir, *, labelled=True):
@@ -82,9 +92,10 @@ def write_all(workdir, *, labelled=True):
   workdir.mkdir(exist_ok=True)
   write_config(workdir)
   (workdir / 'run.json').write_text(json.dumps({
-      'versions': {'python': '3.11.7', 'jax': '0.10.2'}, 'devices': '4 x cpu',
-      'argv': ['-m', 'jaxssl.main', '--config=configs/quickstart.py'],
-      'data': {'num_examples': 960, 'digest': 'ab' * 32}}))
+      'attempts': 1, 'versions': {'python': '3.11.7', 'jax': '0.10.2'},
+      'devices': {'platform': 'cpu', 'kind': 'cpu', 'count': 4, 'processes': 1},
+      'argv': ['/x/jaxssl/main.py', '--config=configs/x.py:epochs=2,smoke'],
+      'data_digest': 'ab' * 32, 'git_commit': None}))
   write_metrics(workdir, labelled=labelled)
   write_atlas(workdir, labelled=labelled)
   if labelled:
@@ -96,5 +107,7 @@ def write_all(workdir, *, labelled=True):
       workdir / 'figures/views.png', pictures,
       [{'a': pictures / 255, 'b': pictures / 255}] * 2, tile=96)
   (workdir / 'bad_images.jsonl').write_text(
-      json.dumps({'index': 7, 'reason': 'truncated', 'name': 'broken.jpg'}) + '\n')
+      json.dumps({
+          'index': 7, 'name': 'broken.jpg', 'reason': 'truncated', 'detail': '',
+          'source': 'ab' * 32}) + '\n')
   (workdir / 'DONE').write_text(json.dumps({'step': 120, 'digest': 'fa' * 32}))

@@ -1,4 +1,4 @@
-"""The page in a real browser: wide, narrow, dark, and with nothing but what it needs.
+"""The page in a real browser: wide and narrow, light and dark, by mouse and finger.
 
 Chromium is driven by its DevTools protocol over a pipe, so no driver is needed.
 """
@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import made_workdir
@@ -19,6 +20,17 @@ from jaxssl import report
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 WIDE, NARROW = (1400, 900), (390, 844)
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
+
+# The protocol's pipes are the file descriptors 3 and 4 by definition; above 10 they
+# are out of the way while that is arranged.
+START = '''
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+'''
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason=f'no browser here: none of {", ".join(NAMES)}')
@@ -30,17 +42,16 @@ class Browser:
   def __init__(self, profile):
     read, their_write = os.pipe()
     their_read, self.write = os.pipe()
-    # The protocol's pipes are file descriptors 3 and 4 by definition.
     self.process = subprocess.Popen(
-        ['/bin/sh', '-c', f'exec "$@" 3<&{their_read} 4>&{their_write}', 'sh',
+        [sys.executable, '-c', START, str(their_read), str(their_write),
          CHROMIUM, '--headless', '--remote-debugging-pipe', '--no-first-run',
          '--disable-gpu', '--disable-dev-shm-usage', f'--user-data-dir={profile}',
          *(['--no-sandbox'] if os.geteuid() == 0 else [])],
         pass_fds=(their_read, their_write), stderr=subprocess.DEVNULL)
     os.close(their_read)
     os.close(their_write)
-    self.read, self.buffer, self.numbers, self.session = read, b'', itertools.count(), {}
-    self.events = []
+    self.read, self.buffer = read, b''
+    self.numbers, self.session, self.events = itertools.count(), {}, []
     target = self('Target.createTarget', url='about:blank')['targetId']
     session = self('Target.attachToTarget', targetId=target, flatten=True)
     self.session = {'sessionId': session['sessionId']}
@@ -84,25 +95,36 @@ class Browser:
 
   def complaints(self):
     """Exceptions, what was written to the console, and what the browser logged."""
-    methods = ('Runtime.exceptionThrown', 'Runtime.consoleAPICalled', 'Log.entryAdded')
+    methods = (
+        'Runtime.exceptionThrown', 'Runtime.consoleAPICalled', 'Log.entryAdded')
     return [e['params'] for e in self.events if e.get('method') in methods]
 
   def run(self, script):
     """The value of an expression in the page."""
     result = self(
-        'Runtime.evaluate', expression=script, returnByValue=True, awaitPromise=True)
+        'Runtime.evaluate', expression=script, returnByValue=True,
+        awaitPromise=True)
     assert 'exceptionDetails' not in result, result
     return result['result'].get('value')
 
-  def point_at(self, selector, x=0.5, y=0.5):
-    """Moves the pointer to a place within an element, in shares of its size."""
+  def place(self, selector, x=0.5, y=0.5):
+    """Scrolls to an element; a place in it, in shares of its size, in pixels."""
     left, top = self.run(f'''(() => {{
         const element = document.querySelector({json.dumps(selector)});
         element.scrollIntoView({{block: 'center', behavior: 'instant'}});
         const box = element.getBoundingClientRect();
         return [box.left + {x} * box.width, box.top + {y} * box.height];
     }})()''')
-    self('Input.dispatchMouseEvent', type='mouseMoved', x=left, y=top)
+    return dict(x=left, y=top)
+
+  def point_at(self, selector, **where):
+    point = self.place(selector, **where)
+    self('Input.dispatchMouseEvent', type='mouseMoved', **point)
+
+  def tap(self, selector, **where):
+    point = self.place(selector, **where)
+    self('Input.dispatchTouchEvent', type='touchStart', touchPoints=[point])
+    self('Input.dispatchTouchEvent', type='touchEnd', touchPoints=[])
 
   def close(self):
     os.close(self.write)  # The browser ends when its pipe does.
@@ -151,19 +173,20 @@ def test_page_fits_and_is_silent(browser, request, which, size, scheme):
   assert addresses and all(a.startswith(('file:', 'data:')) for a in addresses)
   overflow = 'document.documentElement.scrollWidth <= innerWidth'
   assert browser.run(f'innerWidth == {size[0]} && {overflow}')
-  browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+  browser.run(OPEN_ALL)
   assert browser.run(overflow), 'Opening the details makes the page too wide.'
 
 
 def test_long_words_do_not_widen_the_page(browser, tmp_path):
   long = 'x' * 300
   made_workdir.write_all(tmp_path)
-  made_workdir.write_atlas(tmp_path, class_names=(long, 'b', 'c', 'd'), names=[long] * 60)
+  made_workdir.write_atlas(
+      tmp_path, class_names=(long, 'b', 'c', 'd'), names=[long] * 60)
   made_workdir.write_config(tmp_path, note=long, method={'name': long})
   made_workdir.write_result(tmp_path, long[:200], 1, 0.5, metrics={long: 0.5})
   complaints, _ = browser.open(report.write(tmp_path), NARROW)
   assert complaints == []
-  browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+  browser.run(OPEN_ALL)
   assert browser.run('document.documentElement.scrollWidth') == NARROW[0]
 
 
@@ -179,9 +202,11 @@ def test_everything_is_drawn(browser, page):
       "c.querySelector('.line').getBoundingClientRect().width > 100])")
   assert charts == [
       [name, True] for name in
-      ('Loss', 'knn accuracy', 'Learning rate', 'Gradient norm')]
-  assert browser.run("document.querySelectorAll('#field circle:not(#ring)').length") == 60
-  assert browser.run("document.querySelectorAll('#neighbours .tile').length") == 4 * 6
+      ('Loss', 'kNN accuracy', 'Learning rate', 'Gradient norm')]
+  points = "document.querySelectorAll('#field circle:not(#ring)').length"
+  assert browser.run(points) == 60
+  tiles = "document.querySelectorAll('#neighbours .tile').length"
+  assert browser.run(tiles) == 4 * 6
   broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
   assert browser.run(broken) == 0
 
@@ -189,7 +214,7 @@ def test_everything_is_drawn(browser, page):
 def test_hover_on_a_curve_shows_its_values(browser, page):
   browser.open(page, WIDE)
   assert browser.run("document.getElementById('tip').hidden")
-  browser.point_at('#curves .plot', x=1.0)
+  browser.point_at('#curves .plot', x=0.999)
   assert browser.run("document.getElementById('tip').innerText") == (
       'step 120\nloss 1.65')  # 4.8 exp(-2) + 1
   browser.point_at('h1')
@@ -198,18 +223,31 @@ def test_hover_on_a_curve_shows_its_values(browser, page):
 
 def test_hover_on_the_map_shows_thumbnail_and_label(browser, page):
   browser.open(page, WIDE)
-  for number in (0, 41):  # In the first row of the sheet of thumbnails, and the second.
+  for number in (0, 41):  # In the first row of the sheet of thumbnails, the second.
     browser.point_at(f'#field circle:nth-of-type({number + 1})')
     assert not browser.run("document.getElementById('tip').hidden")
     assert browser.run("document.getElementById('tip').innerText") == (
         f'{made_workdir.CLASSES[number % 4]}\nphoto {number}.jpg')
-    pixel = browser.run(
-        "[...document.querySelector('#tip canvas').getContext('2d')"
-        ".getImageData(60, 60, 1, 1).data]")
-    want = made_workdir.image_for(number % 4, number)[15, 15]
-    assert all(abs(a - b) < 25 for a, b in zip(pixel, want)), (pixel, want)
+    image = made_workdir.image_for(number % 4, number)
+    for row in (number % 24, 12):  # Its own white line, its class's colour.
+      pixel = browser.run(
+          "[...document.querySelector('#tip canvas').getContext('2d')"
+          f".getImageData(60, {4 * row + 2}, 1, 1).data]")
+      want = image[row, 15].tolist()
+      assert all(abs(a - b) < 60 for a, b in zip(pixel, want)), (pixel, want)
   same = browser.run("document.querySelectorAll('#field .same').length")
   assert same == 60 // 4
+
+
+def test_a_tap_shows_what_a_pointer_would(browser, page):
+  browser.open(page, NARROW)
+  tip = "(t => t.hidden ? null : t.innerText)(document.getElementById('tip'))"
+  browser.tap('#field circle:nth-of-type(8)')
+  assert browser.run(tip) == 'palm\nphoto 7.jpg'
+  browser.tap('#curves .plot', x=0.001)
+  assert browser.run(tip) == 'step 1\nloss 5.721'  # 4.8 exp(-1 / 60) + 1
+  browser.tap('h1')
+  assert browser.run(tip) is None
 
 
 def test_map_without_colours_and_as_pictures(browser, page):
@@ -219,11 +257,18 @@ def test_map_without_colours_and_as_pictures(browser, page):
   browser.run("document.querySelector('input[name=color][value=none]').click()")
   assert browser.run(fill) != by_class
   browser.run("document.querySelector('input[name=show][value=pictures]').click()")
-  drawn = browser.run(
-      "(() => { const c = document.getElementById('pictures');"
-      "const p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-      "return p.filter((v, i) => i % 4 === 3 && v > 0).length / p.length * 4; })()")
-  assert 0.02 < drawn < 0.9
+  # The first picture is never left out; its point is at its centre.
+  pixel = browser.run('''(() => {
+      const canvas = document.getElementById('pictures');
+      const view = document.querySelector('#field svg').viewBox.baseVal;
+      const point = document.querySelector('#field circle');
+      const scale = canvas.width / view.width;
+      return [...canvas.getContext('2d').getImageData(
+          (point.cx.baseVal.value - view.x) * scale,
+          (point.cy.baseVal.value - view.y) * scale, 1, 1).data];
+  })()''')
+  want = [*made_workdir.image_for(0, 0)[12, 12].tolist(), 255]
+  assert all(abs(a - b) < 40 for a, b in zip(pixel, want)), (pixel, want)
   assert browser.complaints() == []
 
 
@@ -238,7 +283,8 @@ def test_a_class_can_be_highlighted(browser, page):
       ".map(c => c.getAttribute('fill')))].length")
   assert fills == 1
   browser.run("document.querySelector('[data-class=\"2\"]').click()")
-  assert not browser.run("document.getElementById('field').classList.contains('focus')")
+  focused = "document.getElementById('field').classList.contains('focus')"
+  assert not browser.run(focused)
 
 
 def test_unlabelled_map_has_no_classes(browser, unlabelled):

@@ -1,11 +1,11 @@
 """Canvases in a memory-mapped file, decoded by one run and read by all later ones.
 
-`<key>.canvases` holds the images, then their sizes (int32 [n, 2]), then the CRC-32 of
-each image (uint32 [n]); `<key>.json` says what they are. The key is a digest of the
-source's own digest, the canvas, and the version of Pillow, whose pixels they are.
-Opening a cache verifies the JSON, the length of the file, and a SHA-256 over the JSON,
-the sizes and the checksums; reading an image verifies its checksum. So damage anywhere
-is found, and leads to a new cache.
+`<key>.canvases` holds the images, then their sizes (int32 [n, 2]), then the CRC-32
+of each image (uint32 [n]); `<key>.json` says what they are. The key is a digest of
+the source's own digest, the canvas, and the version of Pillow, whose pixels they
+are. Opening a cache verifies the JSON, the length of the file, and a SHA-256 over
+the JSON, the sizes and the checksums; reading an image verifies its checksum. So
+damage anywhere is found, and leads to a new cache.
 """
 
 import contextlib
@@ -23,20 +23,24 @@ import numpy as np
 import PIL
 
 from jaxssl import errors
+from jaxssl import files
 from jaxssl.data import BadImage
 from jaxssl.data import dataset as datasets
+
+log = logging.getLogger(__name__)
 
 VERSION = 1  # Raise it when the same settings come to give other pixels.
 
 
 def folder_of(cache_dir):
-  """The folder that holds the caches, made if need be; '' is the user's own."""
-  if cache_dir:
-    folder = pathlib.Path(cache_dir).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-  else:
-    home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-    folder = pathlib.Path(home) / 'jaxssl'
+  """The folder that holds the caches, made if need be; '' is the user's own.
+
+  Raises:
+    errors.StorageError: it cannot be made.
+  """
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  folder = pathlib.Path(cache_dir or pathlib.Path(home, 'jaxssl')).expanduser()
+  with files.storage_errors(f'Cannot make the folder {folder} for caches'):
     folder.mkdir(0o700, parents=True, exist_ok=True)
   return folder
 
@@ -57,6 +61,14 @@ def _path(dataset, cache_dir):
 def exists(dataset, cache_dir):
   """Whether an earlier run has left a cache of these canvases."""
   return _path(dataset, cache_dir).with_suffix('.json').exists()
+
+
+def room(cache_dir):
+  """Free bytes on the disk of the caches; 0 where none can be written."""
+  try:
+    return shutil.disk_usage(folder_of(cache_dir)).free
+  except errors.StorageError:
+    return 0
 
 
 def open_or_build(dataset, *, cache_dir, workers, progress=None):
@@ -82,7 +94,7 @@ def open_or_build(dataset, *, cache_dir, workers, progress=None):
       store, num_cropped = _open(dataset, path)
     except (FileNotFoundError, ValueError) as e:
       if isinstance(e, ValueError):
-        logging.warning('The cache %s is damaged (%s): decoding again.', path, e)
+        log.warning('The cache %s is damaged (%s): decoding again.', path, e)
       _build(dataset, path, workers, progress)
       return _open(dataset, path)[0]
   for i, why in store.bad.items():
@@ -98,7 +110,7 @@ def _locked(path):
     try:
       fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      logging.info('Another process builds this cache: waiting for %s.', path)
+      log.info('Another process builds this cache: waiting for %s.', path)
       fcntl.flock(f, fcntl.LOCK_EX)
     yield
 
@@ -109,7 +121,7 @@ def _digest(about, sizes, checksums):
 
 
 def _open(dataset, path):
-  """Raises FileNotFoundError where there is no cache, ValueError if it is damaged."""
+  """Raises FileNotFoundError without a cache, ValueError if it is damaged."""
   index = path.with_suffix('.json')
   about = json.loads(index.read_text())
   if not isinstance(about, dict) or about.get('what') != _what(dataset):
@@ -160,8 +172,7 @@ def _build(dataset, path, workers, progress):
         'what': what, 'bad': [[i, *why] for i, why in bad.items()],
         'num_cropped': dataset.ledger.num_cropped - cropped_before}
     about['sha256'] = _digest(about, sizes, checksums)
-    temporary.write_text(json.dumps(about))
-    temporary.replace(index)
+    files.write_json(index, about)
   except OSError as e:
     if e.errno not in (errno.ENOSPC, errno.EDQUOT):
       raise

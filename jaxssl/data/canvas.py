@@ -1,10 +1,12 @@
 """Images of any size on squares of one size, in their true geometry.
 
 An image keeps its aspect ratio. It is shrunk so that its shorter side fits the
-setting, never enlarged, and lies in the top left corner of the square; zeros fill the
-rest. Shrinking is Pillow's bicubic filter, which widens with the scale, so that it
-does not alias.
+setting, never enlarged, and lies in the top left corner of the square; zeros fill
+the rest. Shrinking is Pillow's bicubic filter, which widens with the scale, so that
+it does not alias.
 """
+
+import numbers
 
 import numpy as np
 from PIL import Image
@@ -14,14 +16,16 @@ RESAMPLING = Image.Resampling.BICUBIC
 
 def check(short_side, canvas):
   """Raises a ValueError where no image could lie on such a canvas."""
-  if not 0 < short_side <= canvas:
+  whole = isinstance(short_side, numbers.Integral) and isinstance(
+      canvas, numbers.Integral)
+  if not whole or not 0 < short_side <= canvas:
     raise ValueError(
-        f'short_side is {short_side} and canvas {canvas}: the shorter side of an '
-        'image must be positive and fit on the canvas.')
+        f'short_side is {short_side!r} and canvas {canvas!r}: both are whole '
+        'numbers of pixels above 0, and the canvas is not the smaller one.')
 
 
 def shrunk(size, short_side):
-  """The (height, width) of an image once its shorter side is at most `short_side`."""
+  """The (height, width) of an image that is shrunk to `short_side`."""
   shortest = min(size)
   if shortest <= short_side:
     return tuple(size)
@@ -33,7 +37,7 @@ def place(image, *, short_side, canvas):
 
   Args:
     image: uint8 [h, w, 3].
-    short_side: pixels of the shorter side after shrinking; one that is shorter stays.
+    short_side: pixels of the shorter side after shrinking; a shorter one stays.
     canvas: side of the square in pixels. What the longer side has beyond it is cut
       off equally at both ends (`shrunk` tells whether that happens).
 

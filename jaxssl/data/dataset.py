@@ -1,12 +1,13 @@
-"""The images of a source on their canvases: decoded when asked for, or once for all.
+"""The images of a source on canvases: decoded when asked for, or once for all.
 
-In shapes, n is the examples of the source, m the images of a batch and c the side of
-the canvas. A row is what decoding one example gives: (uint8 [c, c, 3], (height,
+In shapes, n is the examples of the source, m the images of a batch and c the side
+of the canvas. A row is what decoding one example gives: (uint8 [c, c, 3], (height,
 width)), or a `BadImage`.
 """
 
 import contextlib
 import dataclasses
+import logging
 from typing import Any
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ import tqdm
 from jaxssl.data import BadImage
 from jaxssl.data import canvas as canvases
 from jaxssl.data import threads
+
+log = logging.getLogger(__name__)
 
 CHUNK = 16  # Examples that a thread decodes at a time.
 
@@ -89,8 +92,8 @@ class Dataset:
 
     Returns:
       {'image': uint8 [m, c, c, 3], 'size': int32 [m, 2] height and width on the
-      canvas, 'index': int32 [m], 'label': int32 [m] where the source has labels}. All
-      of a replaced example is the replacement's.
+      canvas, 'index': int32 [m], 'label': int32 [m] where the source has labels}.
+      All of a replaced example is the replacement's.
 
     Raises:
       errors.DataError: too many images are bad.
@@ -136,19 +139,20 @@ def fill(dataset, put, *, workers, progress):
     dataset: a `Dataset`.
     put: called with (id, uint8 [c, c, 3]) in order of id, zeros for a bad image.
     workers: number of threads.
-    progress: called with (images done, images in all); None shows a bar where there
-      is a terminal.
+    progress: called with (images done, images in all); None shows a bar where
+      there is a terminal.
 
   Returns:
     int32 [n, 2] sizes, and {id: BadImage} of the bad ones.
   """
   num_examples, canvas = dataset.source.num_examples, dataset.canvas
+  log.info('Decoding %s images once for all.', f'{num_examples:,}')
   sizes, bad = np.zeros((num_examples, 2), np.int32), {}
   nothing = np.zeros((canvas, canvas, 3), np.uint8)
   with contextlib.closing(dataset.rows_in_order(workers=workers)) as rows:
     for i, row in tqdm.tqdm(
         rows, 'Decoding', num_examples, unit=' images',
-        disable=True if progress else None):  # None: only where there is a terminal.
+        disable=True if progress else None):  # None: where there is no terminal.
       if isinstance(row, BadImage):
         dataset.ledger.add(i, row)
         bad[i] = row

@@ -66,8 +66,8 @@ def from_file(path, short_side=None):
     except OSError as e:
       if pause is None:
         raise errors.StorageError(
-            f'{printable(os.fspath(path))} could not be read in {len(PAUSES) + 1} '
-            f'tries: {e.strerror or e}.') from e
+            f'{printable(os.fsdecode(path))} could not be read in '
+            f'{len(PAUSES) + 1} tries: {e.strerror or e}.') from e
       time.sleep(pause)
   return from_bytes(encoded, short_side)
 

@@ -42,6 +42,7 @@ def shown(names, at_most=20):
 
 def check_root(root, expected):
   """Returns `root` as a folder that exists, or raises a ValueError in one line."""
+  root = os.fspath(root)
   if not root:
     raise ValueError(f'config.data.root is not set. It should be {expected}.')
   if '://' in root:

@@ -35,8 +35,8 @@ def load(path):
     raise errors.StorageError(f'{shown} cannot be read: {e.strerror or e}.') from e
   except (
       ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
-    raise ValueError(
-        f'{shown} is no .npz file of plain arrays: {decode.printable(str(e))}') from e
+    why = decode.printable(str(e))
+    raise ValueError(f'{shown} is no .npz file of plain arrays: {why}') from e
   if 'images' not in arrays:
     raise ValueError(f'{shown} has no array "images", but {there}.')
   try:

@@ -1,4 +1,4 @@
-"""Keeps count of the images that cannot be decoded, and ends a run with too many."""
+"""Keeps count of the images that cannot be decoded, and ends a run at too many."""
 
 import collections
 import json
@@ -6,21 +6,18 @@ import pathlib
 import threading
 
 from jaxssl import errors
+from jaxssl import files
+from jaxssl.data import decode
 
 MAX_LINES = 10_000  # Of the list: a broken disk must not fill another one.
 MAX_IN_A_ROW = 100
 
 
-def shown(text):
-  """Text from a data set, made safe for a line of a log."""
-  return repr(str(text))[1:-1]
-
-
 class Ledger:
   """Bad images and cropped images of one source.
 
-  Each bad image counts once, however often it is met, and one that an earlier attempt
-  at the same run has listed counts too. Threads may share a ledger.
+  Each bad image counts once, however often it is met, and one that an earlier
+  attempt at the same run has listed counts too. Threads may share a ledger.
 
   Attributes:
     bad: {example id: reason}.
@@ -34,8 +31,8 @@ class Ledger:
     Args:
       source: a `data.Source`.
       path: the `bad_images.jsonl` to list them in, or None. Lines of data with
-        another digest than the source's are left alone. With several processes, give
-        it to one of them.
+        another digest than the source's are left alone. With several processes,
+        give it to one of them.
       limit: how many may be bad; None for max(10, one in a thousand), as training
         allows; 0 for evaluation.
     """
@@ -84,8 +81,8 @@ class Ledger:
     return f'{bad}; {cropped}.'
 
   def _table(self):
-    table = ', '.join(f'{shown(r)}: {n:,}' for r, n in self.reasons().items())
-    return f' ({table})' if table else ''
+    rows = [f'{decode.printable(r)}: {n:,}' for r, n in self.reasons().items()]
+    return f' ({", ".join(rows)})' if rows else ''
 
   def _check(self, index):
     num_bad, num_examples = len(self.bad), self._source.num_examples
@@ -98,26 +95,27 @@ class Ledger:
       what = (f'{num_bad:,} of {num_examples:,} images are bad so far, where '
               f'{min(self._limit, num_examples - 1):,} may be')
     elif last - first + 1 >= MAX_IN_A_ROW:
-      what = (f'{last - first + 1} images in a row are bad, ids {first} to {last}')
+      what = f'{last - first + 1} images in a row are bad, ids {first} to {last}'
     else:
       return
     names = ', '.join(
-        f"'{shown(self._source.describe(i))}'" for i in [*self.bad][-5:])
+        f"'{decode.printable(self._source.describe(i))}'" for i in [*self.bad][-5:])
     listed = f'; {self._path} lists them' if self._path else ''
     raise errors.DataError(f'{what}{self._table()}: {names}{listed}.')
-
-  def _line_of(self, index, bad):
-    # ASCII JSON escapes what a file name could do to a terminal or to a log.
-    return json.dumps({
-        'index': index, 'name': str(self._source.describe(index)),
-        'reason': bad.reason, 'detail': bad.detail,
-        'source': self._source.digest}) + '\n'
 
   def _write(self, index, bad):
     if self._path and self._num_lines < MAX_LINES:
       self._num_lines += 1
-      with self._path.open('a') as f:
-        f.write(self._line_of(index, bad))
+      # ASCII JSON escapes what a file name could do to a terminal or to a log.
+      self._append(json.dumps({
+          'index': index, 'name': self._source.describe(index),
+          'reason': bad.reason, 'detail': bad.detail,
+          'source': self._source.digest}) + '\n')
+
+  def _append(self, text):
+    with (files.storage_errors(f'Cannot write {self._path}'),
+          self._path.open('a') as f):
+      f.write(text)
 
   def _read(self):
     text = self._path.read_text(errors='replace')
@@ -132,5 +130,4 @@ class Ledger:
       if ours and index in range(self._source.num_examples):
         self.bad[index] = str(reason)
     if text and not text.endswith('\n'):
-      with self._path.open('a') as f:
-        f.write('\n')
+      self._append('\n')

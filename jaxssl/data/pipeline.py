@@ -1,16 +1,16 @@
 """From example ids to batches on devices: the batch at a step is fixed by its seed.
 
-Each epoch visits the examples in an order of its own, a permutation drawn from (seed,
-epoch); what remains after its last full batch is left out, and is something else in
-every epoch. Nothing is remembered between steps, so a run can go on at any step, on
-any number of hosts, with the batches that it would have had.
+Each epoch visits the examples in an order of its own, a permutation drawn from
+(seed, epoch); what remains after its last full batch is left out, and is something
+else in every epoch. Nothing is remembered between steps, so a run can go on at any
+step, on any number of hosts, with the batches that it would have had.
 
 There are three ways in, which give equal batches. 'resident': everything is decoded
 once and lies on the devices, where batches are gathered. 'cached': everything is
 decoded once, into a memory-mapped file. 'streamed': tf.data decodes as it goes.
 
-In shapes, n is the examples of the source, m the images of a batch in this process and
-c the side of the canvas.
+In shapes, n is the examples of the source, m the images of a batch in this process
+and c the side of the canvas.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ import numpy as np
 
 from jaxssl import parallel
 from jaxssl.data import BadImage
+from jaxssl.data import canvas as canvases
 from jaxssl.data import dataset as datasets
 from jaxssl.data import inputs
 from jaxssl.data import ledger as ledgers
@@ -33,6 +34,20 @@ from jaxssl.data import streamed
 from jaxssl.data import threads
 
 Dataset = datasets.Dataset
+
+
+def check(*, batch_size, input, short_side, canvas, cache_dir):
+  """Checks a config's settings for this module, before any work.
+
+  Raises:
+    ValueError: one of them is impossible here.
+  """
+  if batch_size < 1:
+    raise ValueError(f'data.batch_size is {batch_size}; it must be at least 1.')
+  if not isinstance(cache_dir, str):
+    raise ValueError(f"data.cache_dir is {cache_dir!r}; it must be a path or ''.")
+  canvases.check(short_side, canvas)
+  inputs.check(input)
 
 
 def steps_per_epoch(num_examples, batch_size):
@@ -102,7 +117,7 @@ class InOrder:
     if self.strict:
       ledger = ledgers.Ledger(self.dataset.source, limit=0)
     ids, rows = [], []
-    rows_in_order = self.dataset.rows_in_order(workers=inputs.WORKERS)
+    rows_in_order = self.dataset.rows_in_order(workers=threads.WORKERS)
     with contextlib.closing(rows_in_order):
       for i, row in rows_in_order:
         if isinstance(row, BadImage):
@@ -127,8 +142,8 @@ def in_order(dataset, batch_size, *, strict=True):
       features of a training set: `index` says which examples there are.
 
   Returns:
-    An iterable, any number of times, of batches as `Dataset.read` returns them. While
-    it runs, it raises errors.DataError at a bad image, naming it.
+    An iterable, any number of times, of batches as `Dataset.read` returns them.
+    While it runs, it raises errors.DataError at a bad image, naming it.
   """
   return InOrder(dataset, batch_size, strict)
 
@@ -145,7 +160,7 @@ class Batches:
 
   def __init__(self, batches, dataset, input, reason):
     self._batches = batches
-    # Also at exit: tensorflow's threads, left alone then, wait for each other forever.
+    # At exit too: tensorflow's threads, left alone, would then wait for ever.
     self.close = weakref.finalize(self, batches.close)
     self.dataset, self.input, self.reason = dataset, input, reason
     self.waited = 0.0
@@ -192,14 +207,15 @@ def train_batches(
   """
   n = dataset.source.num_examples
   steps_per_epoch(n, batch_size)
-  if batch_size % jax.device_count():
+  num_devices = len(parallel.devices())
+  if batch_size % num_devices:
     raise ValueError(
         f'data.batch_size is {batch_size}, which does not divide over '
-        f'{jax.device_count()} devices.')
+        f'{num_devices} devices.')
   input, reason = inputs.choose(dataset, input=input, cache_dir=cache_dir)
   dataset = inputs.prepare(
       dataset, input=input, cache_dir=cache_dir, progress=progress)
-  steps = range(first_step, last_step)
+  steps, workers = range(first_step, last_step), threads.WORKERS
 
   def ids_of(step):
     return host_share(batch_ids(seed, step, n, batch_size))
@@ -209,26 +225,22 @@ def train_batches(
   elif input == 'cached':
     batches = threads.ahead(
         lambda step: parallel.split(dataset.read(ids_of(step)), way),
-        steps, workers=1, depth=2)
+        steps, workers=2, depth=2)
   else:
     batches = threads.ahead(
         lambda batch: parallel.split(batch, way),
-        streamed.host_batches(dataset, ids_of, steps=steps, workers=inputs.WORKERS),
+        streamed.host_batches(dataset, ids_of, steps=steps, workers=workers),
         workers=1, depth=1)
   return Batches(batches, dataset, input, reason)
 
 
-@functools.cache  # Compiled once, however many runs share the process.
-def _gather(way):
+def _resident(dataset, seed, batch_size, steps, way):
+  """Yields batches that each device gathers from the canvases that lie on it."""
   def gather(arrays, order, first, rows):
     ids = order[first + rows]
     return {'index': ids, **jax.tree.map(lambda x: x[ids], arrays)}
 
-  return parallel.mapped(gather, (None, None, None, 0), 0, way=way)
-
-
-def _resident(dataset, seed, batch_size, steps, way):
-  """Yields batches that each device gathers from the canvases that lie on it."""
+  mapped = parallel.mapped(gather, (None, None, None, 0), 0, way=way)
   n = dataset.source.num_examples
   arrays = {'image': dataset.decoded.images, 'size': dataset.decoded.sizes}
   if dataset.source.labels is not None:
@@ -242,4 +254,4 @@ def _resident(dataset, seed, batch_size, steps, way):
     epoch, i = divmod(step, steps_per_epoch(n, batch_size))
     if epoch != present:
       present, ids = epoch, parallel.replicate(good[order(seed, epoch, n)])
-    yield _gather(way)(arrays, ids, np.int32(i * batch_size), rows)
+    yield mapped(arrays, ids, np.int32(i * batch_size), rows)

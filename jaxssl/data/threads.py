@@ -2,17 +2,20 @@
 
 import collections
 import concurrent.futures
+import os
 import queue
 import threading
+
+WORKERS = min(32, os.cpu_count() or 1)
 
 
 def ahead(function, items, *, workers, depth):
   """Maps `function` over `items`, in order, with up to `depth` results ahead.
 
-  An exception in a thread is raised here, as itself, when its result is due. Closing
-  the generator, at any point, ends the threads. They are daemons, unlike those of the
-  standard library's executors: a read that hangs does not keep the program from
-  ending.
+  An exception in a thread is raised here, as itself, when its result is due.
+  Closing the generator, at any point, ends the threads. They are daemons, unlike
+  those of the standard library's executors: a read that hangs does not keep the
+  program from ending.
 
   Args:
     function: takes one item.

@@ -1,8 +1,8 @@
 """Line charts as numbers for the template: everything in percent of the plot.
 
 The template draws them as SVG that stretches with the page while its text does not,
-follows the reader's light or dark setting, and needs no script; the script only adds
-what is shown on hover.
+follows the reader's light or dark setting, and needs no script; the script only
+adds what is shown on hover.
 """
 
 import math
@@ -18,8 +18,8 @@ def chart(title, series, *, kind='number', levels=(), note=''):
   Args:
     title: what is drawn.
     series: dict of name -> (steps [m], values [m]), each with a finite value.
-    kind: how values are written: 'number', 'percent' (of values in [0, 1]) or 'log',
-      numbers on a logarithmic axis where they span more than a factor of 30.
+    kind: how values are written: 'number', 'percent' (of values in [0, 1]) or
+      'log', numbers on a logarithmic axis where they span more than a factor of 30.
     levels: (name, value) pairs for horizontal lines to compare with.
     note: a sentence below the chart.
 
@@ -34,7 +34,7 @@ def chart(title, series, *, kind='number', levels=(), note=''):
   levels = [(name, value) for name, value in levels if np.isfinite(value)]
   log = kind == 'log' and values.min() > 0 and values.max() / values.min() > 30
   write = percent if kind == 'percent' else number
-  write_tick = whole_percent if kind == 'percent' else number
+  write_tick = whole_percent if kind == 'percent' else compact
 
   def height(y):
     return np.log10(y) if log else np.asarray(y, float)
@@ -80,7 +80,7 @@ def chart(title, series, *, kind='number', levels=(), note=''):
 
 
 def thinned(x, y):
-  """At most MAX_POINTS of a series: the mean of each of that many equal stretches."""
+  """At most MAX_POINTS of a series: the means of that many equal stretches."""
   x, y = np.asarray(x, float), np.asarray(y, float)
   if len(x) <= MAX_POINTS:
     return x, y
@@ -109,7 +109,7 @@ def widened(low, high):
 
 
 def steps_between(low, high, num):
-  """Round numbers from `low` to `high`: multiples of 1, 2 or 5 times a power of 10."""
+  """Round numbers in a range: multiples of 1, 2 or 5 times a power of 10."""
   rough = (high - low) / num
   power = 10.0 ** math.floor(math.log10(rough))
   step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
@@ -161,8 +161,7 @@ def points(difference):
 
 
 def compact(value):
-  """A step on an axis: 12000 is 12k."""
-  for size, letter in ((1e9, 'G'), (1e6, 'M'), (1e3, 'k')):
-    if abs(value) >= size:
-      return f'{value / size:g}{letter}'
-  return f'{value:g}'
+  """A number on an axis: 12000 is 12k."""
+  units = (1e9, 'G'), (1e6, 'M'), (1e3, 'k')
+  size, letter = next((unit for unit in units if abs(value) >= unit[0]), (1, ''))
+  return f'{value / size:g}{letter}'.replace('e-0', 'e-').replace('-', '−')

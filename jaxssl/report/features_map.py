@@ -1,9 +1,9 @@
 """A map of the features and the neighbours of some images.
 
-Computed once, where the model is, and saved as plain arrays, so that the page can be
-drawn again without the model. n is the images given, d the features' width, p the
-images kept for the map, q the queries, k their neighbours, t, s and g the sides of
-small pictures.
+Computed once, where the model is, and saved as plain arrays, so that the page can
+be drawn again without the model. n is the images given, d the features' width, p
+the images kept for the map, q the queries, k their neighbours, t, s and g the sides
+of small pictures.
 """
 
 import pathlib
@@ -17,36 +17,39 @@ FILE = 'figures/atlas.npz'
 MAX_POINTS = 1500     # More would hide each other, and make the page heavy.
 THUMBNAIL_SIDE = 48
 GALLERY_SIDE = 96
-COLLAPSED = 1e-6      # Unit-length features closer than this differ by rounding only.
+COLLAPSED = 1e-6      # Unit rows closer than this differ by rounding only.
 
 
 def atlas(
     h, thumbnails, labels, class_names, names, *, seed, num_queries, num_neighbors):
   """Maps features to the plane and finds the nearest neighbours of some images.
 
-  The map is t-SNE (https://jmlr.org/papers/v9/vandermaaten08a.html) by cosine distance
-  from a PCA start; fewer than five images are shown by PCA alone. Neighbours are by
-  cosine similarity among all n images. The same arguments give the same arrays.
+  The map is t-SNE (https://jmlr.org/papers/v9/vandermaaten08a.html) by cosine
+  distance from a PCA start; fewer than five images are shown by PCA alone.
+  Neighbours are by cosine similarity among all n images. The same arguments give
+  the same arrays.
 
   Args:
     h: [n, d] features.
     thumbnails: uint8 [n, t, t, 3] small pictures, shrunk here where t is too large.
     labels: [n] class numbers, or None.
-    class_names: the classes' names by number, or None without labels.
+    class_names: the classes' names by number, or None where they have none.
     names: n names for people, such as paths.
     seed: of t-SNE and of every random choice.
     num_queries: q, spread over the classes where there are labels.
     num_neighbors: k for each query; fewer where there are fewer other images.
 
   Returns:
-    dict of arrays: `points` [p, 2] within [0, 1], `thumbnails` uint8 [p, s, s, 3],
-    `names` [p], `labels` [p] and `class_names` [c] (both only with labels), `queries`
-    [q] and `neighbors` [q, k] as places among the p, `similarity` [q, k], `gallery`
-    uint8 [q, 1 + k, g, g, 3] with each query and then its neighbours, `num_images` and
-    `method` ('tsne', 'pca', or 'none' where all features are the same).
+    dict of arrays: `points` [p, 2] (x, y) within [0, 1], `thumbnails` uint8
+    [p, s, s, 3], `names` [p], `labels` [p] and `class_names` [c] (both only with
+    labels), `queries` [q] and `neighbors` [q, k] as places among the p,
+    `similarity` [q, k], `gallery` uint8 [q, 1 + k, g, g, 3] with each query and
+    then its neighbours, `num_images` and `method` ('tsne', 'pca', or 'none' where
+    all features are the same).
 
   Raises:
-    ValueError: no images, lengths that differ, or features that are not finite.
+    ValueError: no images, lengths that differ, labels without a name, or features
+      that are not finite.
   """
   h, thumbnails = np.asarray(h, np.float32), np.asarray(thumbnails)
   labels = None if labels is None else np.asarray(labels, np.int32)
@@ -57,19 +60,25 @@ def atlas(
     raise ValueError(f'A map needs as many of each, and at least one: {lengths}.')
   if num_queries < 1:
     raise ValueError(f'num_queries is {num_queries}; it must be at least 1.')
+  if labels is not None:
+    most = labels.max() + 1
+    class_names = [str(c) for c in class_names or range(most)]
+    if labels.min() < 0 or most > len(class_names):
+      raise ValueError(
+          f'Labels go from {labels.min()} to {labels.max()}; there are '
+          f'{len(class_names)} classes.')
   broken = int((~np.isfinite(h).all(axis=1)).sum())
   if broken:
-    raise ValueError(f'{broken} of {len(h)} images have features that are not finite.')
+    raise ValueError(
+        f'{broken} of {len(h)} images have features that are not finite.')
 
   rng = np.random.default_rng(seed)
-  unit = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)   # [n, d]
-  queries = choose_queries(rng, len(h), labels, num_queries)              # [q]
-  neighbors, similarity = nearest(unit, queries, num_neighbors)           # [q, k] each
-  shown = np.concatenate([queries, neighbors.ravel()])
-  kept = add_others(rng, shown, len(h))                                   # [p], sorted
+  unit = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)  # [n, d]
+  queries = choose_queries(rng, len(h), labels, num_queries)      # [q]
+  neighbors, similarity = nearest(unit, queries, num_neighbors)   # [q, k] each
+  rows = np.concatenate([queries[:, None], neighbors], axis=1)    # [q, 1 + k]
+  kept = add_others(rng, np.unique(rows), len(h))                 # [p], ascending
   points, method = plane(unit[kept], seed)
-
-  rows = np.concatenate([queries[:, None], neighbors], axis=1)            # [q, 1 + k]
   gallery = shrunk(thumbnails[rows.ravel()], GALLERY_SIDE)
   result = dict(
       points=points,
@@ -82,13 +91,12 @@ def atlas(
       num_images=np.int64(len(h)),
       method=np.str_(method))
   if labels is not None:
-    result.update(
-        labels=labels[kept], class_names=np.asarray(list(class_names), np.str_))
+    result.update(labels=labels[kept], class_names=np.asarray(class_names, np.str_))
   return result
 
 
 def save(workdir, arrays):
-  """Writes what `atlas` gave to `figures/atlas.npz` in a workdir; returns the path."""
+  """Saves what `atlas` gave to a workdir's `figures/atlas.npz`; returns its path."""
   path = pathlib.Path(workdir) / FILE
   with figures.replacing(path) as temporary:
     np.savez_compressed(temporary, **arrays)
@@ -102,34 +110,31 @@ def load(path):
     ValueError: arrays are missing or do not fit each other.
   """
   with np.load(path, allow_pickle=False) as file:
-    a = {name: file[name] for name in file.files}
-  required = {
-      'points', 'thumbnails', 'names', 'queries', 'neighbors', 'similarity', 'gallery',
-      'num_images', 'method'}
-  if not required <= set(a):
-    raise ValueError(f'It lacks {", ".join(sorted(required - set(a)))}.')
-  p, (q, k) = len(a['points']), a['neighbors'].shape
-  s, g = a['thumbnails'].shape[1], a['gallery'].shape[2]
-  shapes = dict(
-      points=(p, 2), thumbnails=(p, s, s, 3), names=(p,), queries=(q,),
-      similarity=(q, k), gallery=(q, 1 + k, g, g, 3))
-  if 'labels' in a:
-    shapes.update(labels=(p,), class_names=(len(a.get('class_names', ())),))
-  for name, shape in shapes.items():
-    if name not in a or a[name].shape != shape:
-      raise ValueError(f'{name} does not have the shape {shape}.')
-  limits = [('queries', p), ('neighbors', p)]
-  if 'labels' in a:
-    limits.append(('labels', len(a['class_names'])))
-  for name, limit in limits:
-    if a[name].size and (a[name].min() < 0 or a[name].max() >= limit):
+    arrays = {name: file[name] for name in file.files}
+  sizes = {
+      name: (*arrays[name].shape, 0, 0, 0)[:3] if name in arrays else (0, 0, 0)
+      for name in ('points', 'neighbors', 'thumbnails', 'gallery', 'class_names')}
+  p, (q, k, _) = sizes['points'][0], sizes['neighbors']
+  s, g, c = sizes['thumbnails'][1], sizes['gallery'][2], sizes['class_names'][0]
+  expected = dict(
+      points=(np.floating, (p, 2)), thumbnails=(np.uint8, (p, s, s, 3)),
+      names=(np.str_, (p,)), queries=(np.integer, (q,)),
+      neighbors=(np.integer, (q, k)), similarity=(np.floating, (q, k)),
+      gallery=(np.uint8, (q, 1 + k, g, g, 3)), num_images=(np.integer, ()),
+      method=(np.str_, ()))
+  if 'labels' in arrays:
+    expected.update(labels=(np.integer, (p,)), class_names=(np.str_, (c,)))
+  for name, (kind, shape) in expected.items():
+    a = arrays.get(name)
+    if a is None or a.shape != shape or not np.issubdtype(a.dtype, kind):
+      raise ValueError(f'{name} is not {kind.__name__} {list(shape)}.')
+  for name, limit in (('queries', p), ('neighbors', p), ('labels', c)):
+    a = arrays.get(name, np.zeros(0))
+    if a.size and (a.min() < 0 or a.max() >= limit):
       raise ValueError(f'{name} goes beyond its {limit} entries.')
-  for name in ('thumbnails', 'gallery'):
-    if a[name].dtype != np.uint8:
-      raise ValueError(f'{name} is {a[name].dtype}, not uint8.')
-  if not np.isfinite(a['points']).all():
-    raise ValueError('points are not all finite.')
-  return a
+  if not p or not np.isfinite(arrays['points']).all():
+    raise ValueError('There are no points, or they are not finite.')
+  return arrays
 
 
 def choose_queries(rng, n, labels, num_queries):
@@ -138,7 +143,7 @@ def choose_queries(rng, n, labels, num_queries):
   if labels is None:
     return np.linspace(0, n - 1, q).round().astype(np.int64)
   order = rng.permutation(n)
-  # An image's turn is how many of its class come before it: first one of each class.
+  # An image's turn is how many of its class come before it: first one of each.
   turn, seen = np.zeros(n, np.int64), {}
   for i in order:
     turn[i] = seen.get(labels[i], 0)
@@ -149,7 +154,7 @@ def choose_queries(rng, n, labels, num_queries):
 
 def nearest(unit, queries, num_neighbors):
   """The neighbours of some rows of [n, d], nearest first, never the row itself."""
-  cosine = unit[queries] @ unit.T                                         # [q, n]
+  cosine = unit[queries] @ unit.T                                 # [q, n]
   cosine[np.arange(len(queries)), queries] = -np.inf
   k = min(num_neighbors, len(unit) - 1)
   neighbors = np.argsort(-cosine, axis=1, kind='stable')[:, :k]
@@ -158,14 +163,13 @@ def nearest(unit, queries, num_neighbors):
 
 def add_others(rng, shown, n):
   """Fills up the images that must be shown to at most MAX_POINTS, in order."""
-  shown = np.unique(shown)
   others = np.setdiff1d(np.arange(n), shown)
   room = max(0, MAX_POINTS - len(shown))
   return np.sort(np.concatenate([shown, rng.permutation(others)[:room]]))
 
 
 def plane(unit, seed):
-  """Puts unit-length rows [p, d] on the plane: [p, 2] within [0, 1], and the method."""
+  """Puts unit rows [p, d] on the plane: [p, 2] within [0, 1], and the method."""
   centered = unit - unit.mean(0)
   if np.abs(centered).max() < COLLAPSED:
     return np.full((len(unit), 2), 0.5, np.float32), 'none'
@@ -177,11 +181,15 @@ def plane(unit, seed):
   else:
     import openTSNE  # Seconds to import, and only needed where the model is.
     method = 'tsne'
+    # Between unit rows the squared Euclidean distance is twice the cosine distance;
+    # unlike openTSNE's own cosine it also takes a row of zeros.
     points = np.asarray(openTSNE.TSNE(
-        perplexity=min(30, (len(unit) - 1) / 3), metric='cosine', neighbors='exact',
-        negative_gradient_method='bh', initialization='pca', random_state=seed,
-        n_jobs=1).fit(unit))
+        perplexity=min(30, (len(unit) - 1) / 3), metric='euclidean',
+        neighbors='exact', negative_gradient_method='bh', initialization='pca',
+        random_state=seed, n_jobs=1).fit(unit))
   points = points - points.min(0)
+  if points[:, 0].max() < points[:, 1].max():
+    points = points[:, ::-1]  # Wider than high, as screens are.
   extent = points.max(0)
   # One scale for both directions, so that distances mean the same in each.
   return (0.5 + (points - extent / 2) / extent.max()).astype(np.float32), method

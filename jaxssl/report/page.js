@@ -1,7 +1,7 @@
 
 'use strict';
-// Adds to the drawn page what needs a pointer: values of the curves, thumbnails of the
-// map, and its ways to be coloured. All text goes in as text, never as HTML.
+// Adds to the drawn page what needs a pointer: values of the curves, thumbnails of
+// the map, and its ways to be coloured. All text goes in as text, never as HTML.
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
   const tip = document.getElementById('tip');
@@ -26,18 +26,28 @@
     tip.style.transform = `translate(${Math.max(4, x)}px, ${Math.max(4, y)}px)`;
   }
 
-  function hideTip() { tip.hidden = true; }
+  // A finger leaves when it lifts: what it touched stays until the next touch.
+  function follow(element, show, hide) {
+    element.addEventListener('pointermove', show);
+    element.addEventListener('pointerdown', show);
+    element.addEventListener('pointerleave', event => {
+      if (event.pointerType !== 'touch') hide();
+    });
+    addEventListener('pointerdown', event => {
+      if (!element.contains(event.target)) hide();
+    }, {capture: true});
+  }
 
   for (const plot of document.querySelectorAll('.plot')) {
-    const lines = data.charts[plot.dataset.chart];
+    const curves = data.charts[plot.dataset.chart];
     const cross = plot.querySelector('.cross');
     const dots = plot.querySelectorAll('.dot');
 
-    plot.addEventListener('pointermove', event => {
+    follow(plot, event => {
       const box = plot.getBoundingClientRect();
       const at = (event.clientX - box.left) / box.width * 100;
       let step, left;
-      const values = lines.map(({ name, points }, i) => {
+      const values = curves.map(({ name, points }, i) => {
         if (!points.length) return null;
         const point = points.reduce(
           (a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a);
@@ -49,12 +59,11 @@
       });
       cross.hidden = false;
       cross.style.left = `${left}%`;
-      showTip(event, [line('small', `step ${step}`), ...values.filter(Boolean)], false);
-    });
-    plot.addEventListener('pointerleave', () => {
-      cross.hidden = true;
+      const lines = [line('small', `step ${step}`), ...values.filter(Boolean)];
+      showTip(event, lines, false);
+    }, () => {
+      tip.hidden = cross.hidden = true;
       dots.forEach(dot => { dot.hidden = true; });
-      hideTip();
     });
   }
 
@@ -66,7 +75,7 @@
   const sheet = document.getElementById('sheet');
   const circles = [...field.querySelectorAll('circle:not(#ring)')];
   const places = circles.map(c => [c.cx.baseVal.value, c.cy.baseVal.value]);
-  const MARGIN = 3, EXTENT = 106;  // Of the SVG's view box.
+  const view = field.querySelector('svg').viewBox.baseVal;
   let pinned = null;
 
   function drawTile(context, i, x, y, size) {
@@ -82,11 +91,18 @@
     }
   }
 
-  field.addEventListener('pointermove', event => {
+  function leave() {
+    ring.setAttribute('cx', -9);
+    focus(pinned);
+    tip.hidden = true;
+  }
+
+  follow(field, event => {
     const box = field.getBoundingClientRect();
-    const x = (event.clientX - box.left) / box.width * EXTENT - MARGIN;
-    const y = (event.clientY - box.top) / box.height * EXTENT - MARGIN;
-    let nearest = -1, best = (30 / box.width * EXTENT) ** 2;  // Within 30 pixels.
+    const scale = view.width / box.width;  // Of the SVG's units to pixels.
+    const x = (event.clientX - box.left) * scale + view.x;
+    const y = (event.clientY - box.top) * scale + view.y;
+    let nearest = -1, best = (30 * scale) ** 2;  // Within 30 pixels.
     places.forEach(([a, b], i) => {
       const distance = (a - x) ** 2 + (b - y) ** 2;
       if (distance < best) [nearest, best] = [i, distance];
@@ -103,26 +119,20 @@
       if (pinned === null) focus(labels[nearest]);
     }
     showTip(event, lines, true);
-  });
-
-  function leave() {
-    ring.setAttribute('cx', -9);
-    focus(pinned);
-    hideTip();
-  }
-  field.addEventListener('pointerleave', leave);
+  }, leave);
 
   // Pictures lie where their points lie; one that would cover another is left out.
   function drawPictures() {
-    const ratio = devicePixelRatio || 1, width = field.clientWidth;
-    const size = Math.max(20, width / 24);
-    pictures.width = pictures.height = width * ratio;
+    const ratio = devicePixelRatio, scale = field.clientWidth / view.width;
+    const size = Math.max(20, field.clientWidth / 28);
+    pictures.width = field.clientWidth * ratio;
+    pictures.height = field.clientHeight * ratio;
     const context = pictures.getContext('2d');
     context.scale(ratio, ratio);
     const drawn = [];
     places.forEach(([a, b], i) => {
-      const x = (a + MARGIN) / EXTENT * width - size / 2;
-      const y = (b + MARGIN) / EXTENT * width - size / 2;
+      const x = (a - view.x) * scale - size / 2;
+      const y = (b - view.y) * scale - size / 2;
       const free = drawn.every(
         ([u, v]) => Math.abs(u - x) > size || Math.abs(v - y) > size);
       if (!free) return;

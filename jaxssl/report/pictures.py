@@ -1,7 +1,8 @@
 """The pictures of the page: the map, rows of neighbours, the sheet of views.
 
-p is the images on the map, s the side of a thumbnail. Pictures travel inside the page
-as data addresses; the thumbnails of the map are one picture, cut up by the script.
+p is the images on the map, q the queries, s the side of a thumbnail. Pictures
+travel inside the page as data addresses; the thumbnails of the map are one picture, cut up
+by the script.
 """
 
 import base64
@@ -14,6 +15,7 @@ from PIL import Image
 VIEWS_WIDTH = 1600     # Pixels; a wider sheet of views is shrunk for the page.
 VIEWS_BYTES = 400_000  # A larger sheet is encoded again, with loss.
 SHEET_COLUMNS = 40
+MARGIN = 3             # Around the map, in percent of its width.
 
 # Told apart on white and on black, also by those who see few colours.
 COLORS = (
@@ -28,36 +30,43 @@ def draw_map(atlas):
   names = atlas['names'].tolist()
   colors = class_colors(len(classes))
   sheet, tile = contact_sheet(atlas['thumbnails'])
+  low, high = atlas['points'][:, 1].min(), atlas['points'][:, 1].max()
+  height = max(high - low, 0.5)  # Of a map that is 1 wide.
+  return {
+      'top': f'{50 * (low + high - height) - MARGIN:.2f}',
+      'height': f'{100 * height + 2 * MARGIN:.2f}', 'margin': MARGIN,
+      'points': [
+          {'x': f'{100 * x:.2f}', 'y': f'{100 * y:.2f}',
+           'color': colors[labels[i]] if labels else None}
+          for i, (x, y) in enumerate(atlas['points'].tolist())],
+      'method': str(atlas['method']), 'total': int(atlas['num_images']),
+      'labelled': labels is not None, 'classes': list(zip(classes, colors)),
+      'sheet': sheet, **neighbor_rows(atlas, names, labels, classes),
+      'data': {
+          'names': names, 'labels': labels, 'classes': classes, 'tile': tile,
+          'side': atlas['thumbnails'].shape[1], 'columns': SHEET_COLUMNS}}
+
+
+def neighbor_rows(atlas, names, labels, classes):
+  """Rows of a query and its neighbours, and how many share its class."""
   rows = []
   for query, neighbors, similarity, pictures in zip(
       atlas['queries'], atlas['neighbors'], atlas['similarity'], atlas['gallery']):
     tiles = [
-        {'picture': data_uri(picture, lossless=len(picture) <= 48), 'name': names[i],
-         'class': classes[labels[i]] if labels else '',
+        {'picture': data_uri(picture, lossless=len(picture) <= 48),
+         'name': names[i], 'class': classes[labels[i]] if labels else '',
          'same': labels[i] == labels[query] if labels else None,
          'similarity': f'{cosine:.2f}'}
         for i, cosine, picture in zip(
             [query, *neighbors], [1.0, *similarity], pictures)]
     rows.append({'query': tiles[0], 'neighbors': tiles[1:]})
   same = [tile['same'] for row in rows for tile in row['neighbors']]
-  by_chance = 0.0
-  if labels and len(names) > 1:
-    sizes = np.bincount(atlas['labels'])[atlas['labels'][atlas['queries']]]  # [q]
-    by_chance = len(same) * (sizes - 1).mean() / (len(names) - 1)
-  return {
-      'points': [
-          {'x': f'{x * 100:.2f}', 'y': f'{y * 100:.2f}',
-           'color': colors[labels[i]] if labels else None}
-          for i, (x, y) in enumerate(atlas['points'].tolist())],
-      'sheet': sheet, 'rows': rows, 'labelled': labels is not None,
-      'classes': [
-          (name, color, i) for i, (name, color) in enumerate(zip(classes, colors))],
-      'method': str(atlas['method']), 'total': int(atlas['num_images']),
-      'same': sum(same) if labels else 0, 'by_chance': f'{by_chance:.1f}',
-       'num_neighbors': len(same),
-      'data': {
-          'names': names, 'labels': labels, 'classes': classes, 'tile': tile,
-          'side': atlas['thumbnails'].shape[1], 'columns': SHEET_COLUMNS}}
+  found = {'rows': rows, 'num_neighbors': len(same)}
+  if labels and same:
+    sizes = np.bincount(labels)[atlas['labels'][atlas['queries']]]  # [q]
+    share = (sizes - 1).mean() / (len(labels) - 1)  # Of all the other images.
+    found.update(same=sum(same), by_chance=f'{len(same) * share:.1f}')
+  return found
 
 
 def class_colors(num):
@@ -98,7 +107,7 @@ def uri(kind, content):
 
 
 def embed_views(path):
-  """The sheet of views as (address, width, height) or None, and what went wrong."""
+  """The sheet of views for the template, or None, and a list of what went wrong."""
   if path is None:
     return None, []
   try:

@@ -1,181 +1,162 @@
-"""Living things: the silhouette decides kingdom and family, the marks the genus, and
-which of two colours is the ground and which the marks decides the species."""
+"""Living things in clutter, for iNat21: a taxonomy of four levels.
+
+The silhouette and its outline decide kingdom and family, the kind of marks the genus,
+and the species is told by which of the genus's two opposite hues is the ground and
+which the marks. Lightness, light, place, size and turn are free, and hues vary by
+more than a species' distance from the next.
+"""
+
+import functools
 
 import numpy as np
 
-from jaxssl.data.procedural import sheet as sh
+from jaxssl.data.procedural import geometry as geo
+from jaxssl.data.procedural import surroundings
 
 LEVELS = ('kingdom', 'family', 'genus', 'species')
 
-
-def habitat(sheet):
-  """A blurred surrounding: clouds of every hue, so that none is typical of it."""
-  light = sheet.uniform(0.3, 0.8)
-  sheet.paint(np.float32(1), sh.colour(light, np.float32(0), np.float32(0)))
-  cos, sin = sh.circle(sheet.uniform())
-  slope = 1 + sheet.uniform(0, 0.5) * (cos * sheet.x + sin * sheet.y)
-  sheet.shade(slope)
-  cells = 4
-  for c in range(3):
-    sheet.rgb[c] += 0.55 * (sheet.noise(cells, cells) - 0.5)
-  sheet.shade(0.6 + 0.8 * sheet.noise(7, 7))
-  for _ in range(3):
-    tone = sh.colour(
-        sheet.uniform(0.2, 0.9), sheet.uniform(0.0, 0.12), sheet.uniform())
-    u, v, unit = sheet.frame((0.3, 0.9), reach=0.9, turn=0.5)
-    thing = sh.ellipse(u, v, 0.9, sheet.uniform(0.06, 0.6))
-    sheet.paint(sheet.cover(thing, unit, blur=0.12) * sheet.uniform(0.3, 0.9), tone)
+HUES = {
+    'pink': 0.0, 'coral': 0.0625, 'rust': 0.125, 'amber': 0.1875, 'gold': 0.25,
+    'lime': 0.3125, 'green': 0.375, 'emerald': 0.4375, 'teal': 0.5, 'cyan': 0.5625,
+    'sky': 0.625, 'azure': 0.6875, 'blue': 0.75, 'violet': 0.8125, 'purple': 0.875,
+    'magenta': 0.9375}
 
 
-def light(sheet):
-  """A light of any strength and direction, and a tint."""
-  cos, sin = sh.circle(sheet.uniform())
-  slant = sheet.uniform(0.0, 0.35)
-  sheet.shade(
-      sheet.uniform(0.6, 1.25) * (1 + slant * (cos * sheet.x + sin * sheet.y)))
-  tint = sh.colour(np.float32(0.9), sheet.uniform(0.0, 0.025), sheet.uniform())
-  sheet.shade(tint * 1.15)
-
-HUES=(0.08,0.26,0.52,0.78)
-PAIRS=[(i,j) for i in range(4) for j in range(4) if i!=j]
-def coat(sheet, sp):
-  """The colours of ground and marks: warm marked with cool, or cool with warm."""
-  i,j=sp
-  ground = sheet.uniform(-0.03, 0.03)+HUES[i]; marks=sheet.uniform(-.03,.03)+HUES[j]
-  lightness = sheet.uniform(0.5, 0.75)
-  darker = sheet.chance(0.5)
-  other = lightness + sheet.uniform(0.2, 0.3) * (1 - 2 * darker)
-  return (
-      sh.colour(lightness, sheet.uniform(0.1, 0.17), ground),
-      sh.colour(other, sheet.uniform(0.1, 0.17), marks))
+def coat(sheet, hue, dark):
+  """The colours of ground and marks: nearly opposite hues, one darker."""
+  ground = hue + sheet.uniform(-0.03, 0.03)
+  marks = ground + 0.44 + sheet.uniform(-0.05, 0.05)
+  lightness = sheet.uniform(0.4, 0.6) if dark else sheet.uniform(0.6, 0.8)
+  contrast = sheet.uniform(0.2, 0.35) * (1 if dark else -1)
+  return (geo.colour(lightness, sheet.uniform(0.1, 0.17), ground),
+          geo.colour(lightness + contrast, sheet.uniform(0.1, 0.17), marks))
 
 
-def wear(sheet, silhouette, unit, marks, colours, v):
-  """Paints a silhouette with a shadow, its ground colour, marks and round light."""
+def dress(sheet, silhouette, scale, v, marks, colours):
+  """Paints a body: its shadow, the ground colour, the marks, light from above."""
+  surroundings.shadow(sheet, silhouette, scale)
+  body = sheet.cover(silhouette, scale)
   ground, other = colours
-  shadow = sheet.cover(silhouette - 0.05, unit, blur=0.25)
-  sheet.shade(1 - 0.4 * shadow)
-  cover = sheet.cover(silhouette, unit)
-  sheet.paint(cover, ground)
-  sheet.paint(cover * marks, other)
-  rim = np.clip(-silhouette * 4, 0, 1)
-  sheet.shade(1 + cover * (0.7 + 0.35 * rim - 0.25 * v - 1))
+  sheet.paint(body, ground)
+  sheet.paint(body * marks, other)
+  sheet.shade(1 - body * (0.1 + 0.2 * v))
+  return body
 
 
-def dots(sheet, u, v, unit, pitch, radius):
-  """A staggered pattern of discs."""
+def outline(sheet, body, silhouette, scale, gain):
+  """Multiplies the light along the inner edge of a body."""
+  edge = body * (1 - sheet.cover(silhouette + 0.07, scale))
+  sheet.shade(1 + (gain - 1) * edge)
+
+
+def dots(sheet, u, v, scale):
+  """Staggered rows of discs."""
+  pitch = sheet.uniform(0.26, 0.36)
   p, q = u / pitch, v / pitch
   row = np.floor(q + 0.5)
-  p = p + 0.5 * (row - 2 * np.floor(row / 2))
-  p, q = p - np.floor(p + 0.5), q - row
-  return sheet.cover(sh.disc(p, q, radius), unit * pitch)
+  p = p + 0.5 * row
+  return sheet.cover(
+      geo.disc(p - np.floor(p + 0.5), q - row, 0.3), scale * pitch)
 
 
-def bars(sheet, t, unit, period, share):
-  """Stripes across t that fill `share` of each period."""
-  wave = sh.triangle(t / period)
-  return sheet.cover((1 - 2 * share - wave) * (period / 4), unit)
+def bars(sheet, t, scale, share):
+  """Stripes across `t` that fill `share` of it."""
+  period = sheet.uniform(0.3, 0.4)
+  wave = geo.triangle(t / period)
+  return sheet.cover((1 - 2 * share - wave) * (period / 4), scale)
 
 
-def fish(sheet, second, azure):
-  u, v, unit = sheet.frame((0.85, 1.15), reach=0.2, turn=0.1)
-  u = u * (1 - 2 * sheet.chance(0.5))
-  high = sheet.uniform(0.4, 0.58)
-  body = sh.lens(u + 0.12, v, 0.82, high)
+def fish(sheet, marks, hue, dark):
+  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.2)
+  u = u * sheet.sign()
+  height = sheet.uniform(0.4, 0.58)
+  body = geo.lens(u + 0.12, v, 0.82, height)
   fork = sheet.uniform(0.3, 0.48)
-  tail = np.maximum(
-      sh.convex(u, abs(v), (0.4, 0.0), (0.98, fork), (0.4, 0.02)),
-      sh.disc(u - 1.25, v, 0.4) * -1)
-  tail = np.maximum(sh.convex(u, v, (0.45, 0), (1.0, -fork), (1.0, fork)),
-                    -sh.disc(u - 1.22, v, 0.38))
-  fin = sh.convex(u, v, (-0.3, -0.25), (0.2, -high - 0.2), (0.4, -0.15))
-  silhouette = np.minimum(np.minimum(body, tail), fin)
-  if second:
-    marks = dots(sheet, u, v, unit, sheet.uniform(0.26, 0.36), 0.3)
-  else:
-    marks = bars(sheet, u, unit, sheet.uniform(0.3, 0.42), 0.42)
-  wear(sheet, silhouette, unit, marks, coat(sheet, azure), v)
-  eye = sheet.cover(sh.disc(u + 0.6, v + 0.1, 0.09), unit)
-  sheet.paint(eye, np.float32([1, 1, 1]))
-  sheet.paint(sheet.cover(sh.disc(u + 0.61, v + 0.1, 0.05), unit),
-              np.float32([0, 0, 0]))
+  tail = geo.polygon(u, v, (0.45, 0), (1.0, -fork), (1.0, fork))
+  tail = np.maximum(tail, -geo.disc(u - 1.22, v, 0.38))
+  fin = geo.polygon(u, v, (-0.3, -0.25), (0.2, -0.2 - height), (0.4, -0.15))
+  silhouette = geo.union(body, tail, fin)
+  pattern = bars(sheet, u, scale, 0.42) if marks == 'barred' else dots(
+      sheet, u, v, scale)
+  body = dress(sheet, silhouette, scale, v, pattern, coat(sheet, hue, dark))
+  outline(sheet, body, silhouette, scale, 0.2)
+  for radius, tone in (0.1, 1), (0.055, 0):
+    eye = sheet.cover(geo.disc(u + 0.6, v + 0.1, radius), scale)
+    sheet.paint(eye, (tone, tone, tone))
 
 
-def butterfly(sheet, second, azure):
-  u, v, unit = sheet.frame((0.85, 1.15), reach=0.2, turn=0.5)
+def butterfly(sheet, marks, hue, dark):
+  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.5)
   side = abs(u)
   spread = sheet.uniform(0.04, 0.12)
-  cos, sin = sh.circle(spread)
-  p, q = side - 0.45, v + 0.28
-  upper = sh.ellipse(cos * p - sin * q, sin * p + cos * q, 0.5, 0.34)
-  p, q = side - 0.33, v - 0.38
-  lower = sh.ellipse(cos * p + sin * q, cos * q - sin * p, 0.36, 0.32)
-  wings = np.minimum(upper, lower)
-  if second:
-    eyes = np.minimum(sh.disc(side - 0.52, v + 0.3, 0.2),
-                      sh.disc(side - 0.38, v - 0.42, 0.17))
-    marks = sheet.cover(abs(eyes) - 0.06, unit)
+  upper = geo.ellipse(*geo.rotate(side - 0.45, v + 0.28, -spread), 0.5, 0.34)
+  lower = geo.ellipse(*geo.rotate(side - 0.33, v - 0.38, spread), 0.36, 0.32)
+  wings = geo.union(upper, lower)
+  if marks == 'banded':
+    pattern = bars(sheet, side - 0.5 * v, scale, 0.42)
   else:
-    marks = np.maximum(sheet.cover(-(wings + 0.1), unit) ,
-                       bars(sheet, side - 0.5 * v, unit, 0.34, 0.3))
-  wear(sheet, wings, unit, marks, coat(sheet, azure), v)
-  trunk = sh.ellipse(u, v - 0.05, 0.07, 0.55)
-  horn = sh.stroke(side, v, (0.02, -0.4), (0.25, -0.85), 0.02)
-  sheet.paint(sheet.cover(np.minimum(trunk, horn), unit), np.float32([.12, .09, .08]))
+    eyes = geo.union(geo.disc(side - 0.52, v + 0.3, 0.2),
+                     geo.disc(side - 0.38, v - 0.42, 0.17))
+    pattern = sheet.cover(abs(eyes) - 0.06, scale)
+  body = dress(sheet, wings, scale, v, pattern, coat(sheet, hue, dark))
+  outline(sheet, body, wings, scale, 0.2)
+  trunk = geo.ellipse(u, v - 0.05, 0.07, 0.55)
+  horns = geo.stroke(side, v, (0.02, -0.4), (0.25, -0.85), 0.02)
+  sheet.paint(sheet.cover(geo.union(trunk, horns), scale), (0.12, 0.09, 0.08))
 
 
-def flower(sheet, second, azure):
-  u, v, unit = sheet.frame((0.8, 1.1), reach=0.2, turn=0.5)
+def flower(sheet, marks, hue, dark):
+  u, v, scale = sheet.frame((0.8, 1.15), reach=0.25, turn=0.5)
   r = np.sqrt(u * u + v * v) + 1e-6
-  c = u / r
-  five = c * (5 + c * c * (16 * c * c - 20))   # Cosine of five times the angle.
-  deep = sheet.uniform(0.25, 0.4)
-  edge = 1 - deep * (0.5 - 0.5 * five) ** 2
-  petals = (r - edge) * 0.8
-  if second:
-    marks = sheet.cover(abs(r - 0.62) - 0.13, unit)
+  cos = u / r
+  five = cos * (5 + cos * cos * (16 * cos * cos - 20))  # Of five times the angle.
+  valley = 0.5 - 0.5 * five
+  petals = (r - 1 + sheet.uniform(0.25, 0.4) * valley * valley) * 0.8
+  if marks == 'rayed':
+    pattern = sheet.cover((0.55 - five) * 0.2 * r, scale)
   else:
-    marks = sheet.cover((0.55 - five) * 0.2 * r + np.maximum(0.25-r, 0), unit)
-  wear(sheet, petals, unit, marks, coat(sheet, azure), v)
-  heart = sh.colour(sheet.uniform(0.3, 0.9), np.float32(0.1), np.float32(0.28))
-  sheet.paint(sheet.cover(r - 0.24, unit), heart)
+    pattern = sheet.cover(abs(r - 0.58) - 0.14, scale)
+  body = dress(sheet, petals, scale, v, pattern, coat(sheet, hue, dark))
+  outline(sheet, body, petals, scale, 1.4)
+  heart = geo.colour(sheet.uniform(0.4, 0.9), 0.1, 0.25)
+  sheet.paint(sheet.cover(r - 0.24, scale), heart)
 
 
-def leaf(sheet, second, azure):
-  u, v, unit = sheet.frame((0.9, 1.2), reach=0.2, turn=0.5)
-  blade = sh.lens(u, v, 0.9, sheet.uniform(0.4, 0.56))
-  stem = sh.stroke(u, v, (0.6, 0.0), (1.15, sheet.uniform(-0.1, 0.1)), 0.04)
-  silhouette = np.minimum(blade, stem)
-  if second:
-    marks = dots(sheet, u, v, unit, sheet.uniform(0.26, 0.36), 0.3)
-  else:
-    veins = bars(sheet, u + 0.9 * abs(v), unit, sheet.uniform(0.26, 0.34), 0.3)
-    marks = np.maximum(veins, sheet.cover(abs(v) - 0.05, unit))
-  wear(sheet, silhouette, unit, marks, coat(sheet, azure), v)
+def leaf(sheet, marks, hue, dark):
+  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.5)
+  blade = geo.lens(u, v, 0.9, sheet.uniform(0.4, 0.56))
+  stem = geo.stroke(u, v, (0.6, 0.0), (1.15, sheet.uniform(-0.1, 0.1)), 0.04)
+  silhouette = geo.union(blade, stem)
+  pattern = bars(sheet, u + 0.9 * abs(v), scale, 0.3) if marks == 'veined' else dots(
+      sheet, u, v, scale)
+  pattern = np.maximum(pattern, sheet.cover(abs(v) - 0.05, scale))
+  body = dress(sheet, silhouette, scale, v, pattern, coat(sheet, hue, dark))
+  outline(sheet, body, silhouette, scale, 1.4)
 
 
-TABLE=[(0,1),(2,3),(1,2),(3,0), (0,2),(1,3),(2,0),(3,1), (0,3),(2,1),(1,0),(3,2), (1,2),(0,2),(3,1),(2,3)]
-def _classes():
-  out=[]
-  families = (
-      ('animal', fish, ('barred', 'spotted')),
-      ('animal', butterfly, ('banded', 'eyed')),
-      ('plant', flower, ('rayed', 'ringed')),
-      ('plant', leaf, ('veined', 'dotted')))
-  for kingdom, paint, marks in families:
-    for second, mark in enumerate(marks):
-      for t, tone in enumerate(('ember', 'azure')):
-        azure = TABLE[len(out)]; out.append(0)
-        family = paint.__name__
-        genus = f'{mark} {family}'
-        yield (kingdom, family, genus, f'{tone} {genus}'), (paint, second, azure)
+# Kingdom, family, marks, and the two grounds: a light one and a dark one.
+GENERA = (
+    ('animal', fish, 'barred', ('amber', 'azure')),
+    ('animal', fish, 'spotted', ('green', 'purple')),
+    ('animal', butterfly, 'banded', ('gold', 'blue')),
+    ('animal', butterfly, 'eyed', ('coral', 'cyan')),
+    ('plant', flower, 'rayed', ('pink', 'teal')),
+    ('plant', flower, 'ringed', ('lime', 'violet')),
+    ('plant', leaf, 'veined', ('emerald', 'magenta')),
+    ('plant', leaf, 'dotted', ('rust', 'sky')))
 
 
-CLASSES = tuple(_classes())
+def picture(sheet, family, marks, hue, dark):
+  """Paints everything in an image of one species."""
+  surroundings.clutter(sheet, chroma=0.35)
+  family(sheet, marks, hue, dark)
+  surroundings.light(sheet)
 
 
-def draw(sheet, which):
-  paint, second, azure = CLASSES[which][1]
-  habitat(sheet)
-  paint(sheet, second, azure)
-  light(sheet)
+CLASSES = {
+    (kingdom, family.__name__, f'{marks} {family.__name__}',
+     f'{ground} {marks} {family.__name__}'):
+        functools.partial(
+            picture, family=family, marks=marks, hue=HUES[ground], dark=dark)
+    for kingdom, family, marks, grounds in GENERA
+    for dark, ground in enumerate(grounds)}

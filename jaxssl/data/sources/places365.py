@@ -21,7 +21,7 @@ from jaxssl.data import files
 
 EXPECTED = (
     'the folder with train/<class>/ and val/<class>/ of Places365-Standard, or '
-    'with data_256/, val_256/, categories_places365.txt and places365_val.txt, from '
+    'with data_256/, val_256/, categories_places365.txt and places365_val.txt; see '
     'http://places2.csail.mit.edu/download.html')
 SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}
 FOLDERS = {

@@ -48,8 +48,8 @@ def make(*, dataset, split, data_dir, image_key='auto', label_key='auto'):
   except ImportError as e:
     raise ValueError(
         'The source "tfds" needs tensorflow, tensorflow_datasets and array_record, '
-        f'which comes for Linux only: {e}. Elsewhere, use "folder" or "arrays".'
-        ) from e
+        'which has wheels for Linux and Apple silicon only; elsewhere, use '
+        f'"folder" or "arrays". ({e})') from e
   with contextlib.suppress(RuntimeError):  # TensorFlow is running already.
     # It would take the memory that JAX needs.
     tf.config.set_visible_devices([], 'GPU')
@@ -65,6 +65,11 @@ def make(*, dataset, split, data_dir, image_key='auto', label_key='auto'):
     label_key = _key('label_key', label_key, labels_there, 'label')
   try:
     parts = builder.info.splits[split or 'all'].file_instructions
+    digest = data.digest_of(
+        (os.path.basename(p.filename), p.skip, p.take, os.path.getsize(p.filename))
+        for p in parts)
+  except OSError as e:
+    raise errors.StorageError(f'A file of {dataset} is missing: {e}.') from e
   except (KeyError, ValueError) as e:
     raise ValueError(f'{dataset}: {_one_line(e)}') from e
 
@@ -93,9 +98,6 @@ def make(*, dataset, split, data_dir, image_key='auto', label_key='auto'):
         np.broadcast_to(image, (*image.shape[:2], 3))
         for image in values(image_key, indices)]
 
-  digest = data.digest_of(
-      (os.path.basename(p.filename), p.skip, p.take, os.path.getsize(p.filename))
-      for p in parts)
   source = data.Source(
       num_examples=len(records), read=read, digest=digest,
       describe=lambda index: f'{name} #{index}')
@@ -144,10 +146,10 @@ def _converted(tfds, builder):
       with tempfile.TemporaryDirectory(
           prefix=f'incomplete.{target.name}.', dir=there.parent) as folder:
         _convert(builder, there, pathlib.Path(folder) / 'set')
-        with contextlib.suppress(FileExistsError):  # Another process was faster.
-          os.rename(pathlib.Path(folder) / 'set', target)
+        os.rename(pathlib.Path(folder) / 'set', target)
     except OSError as e:
-      raise errors.StorageError(f'{target} cannot be made: {_one_line(e)}') from e
+      if not target.exists():  # Or another process was faster.
+        raise errors.StorageError(f'{target} cannot be made: {_one_line(e)}') from e
   copy = tfds.builder_from_directory(target)
   lengths = [
       {name: s.shard_lengths for name, s in b.info.splits.items()}
@@ -219,8 +221,8 @@ def _labels(path, num_examples, read):
   labels = np.concatenate([
       np.fromiter(read(range(i, min(i + 1000, num_examples))), np.int32)
       for i in range(0, num_examples, 1000)])
-  with contextlib.suppress(OSError):  # A read-only set: the next time takes as long.
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as f:
-      np.save(f, labels)
-    os.replace(f.name, path)
+  with (contextlib.suppress(OSError),  # A read-only set: no file.
+        tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder):
+    np.save(os.path.join(folder, 'labels.npy'), labels)
+    os.replace(os.path.join(folder, 'labels.npy'), path)
   return labels

@@ -1,0 +1,37 @@
+r"""Scores checkpoints of a run: kNN, a linear classifier and the health numbers.
+
+  python -m jaxssl.main --config=configs/evaluate/standard.py \
+      --config.checkpoint=runs/quickstart --config.step=last
+
+`step` is a number, last, all, or follow: every checkpoint of a running job as it
+appears, until the run is done. Results go to the run's eval/, or to --workdir.
+
+`augmented` trains the linear classifier on random crops and flips, as the paper does;
+the encoder then runs in every epoch, where otherwise it runs once.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(arg=''):
+  arg = common.parse_arg(
+      arg, epochs=100, batch_size=512, k=200, size=224, augmented=False)
+  c = ConfigDict()
+  c.job = 'evaluate'
+  c.checkpoint = ''
+  c.step = 'last'
+  c.eval_data = {}  # Empty: what the run itself evaluates on.
+  c.data_root = ''  # Empty: the images are where they were.
+  c.evals = dict(
+      knn=common.knn(k=arg.k),
+      health=common.health(),
+      linear=common.linear(
+          epochs=arg.epochs, batch_size=arg.batch_size, decays=(0.0, 1e-6)))
+  if arg.augmented:
+    view = common.crop_flip_view(arg.size)
+    del c.evals['linear']
+    c.evals.linear_augmented = common.linear(
+        epochs=arg.epochs, batch_size=arg.batch_size, decays=(0.0, 1e-6), augment=view)
+  return c

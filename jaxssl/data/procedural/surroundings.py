@@ -1,0 +1,39 @@
+"""What is around an object and the light on it, for the domains of objects."""
+
+import numpy as np
+
+from jaxssl.data.procedural import geometry as geo
+
+
+def clutter(sheet, *, chroma):
+  """Clouds, stems and stones out of focus.
+
+  Light and arrangement differ from image to image, but each has every hue: no mean
+  colour tells images apart, and two crops of one have no colour in common.
+  """
+  cos, sin = geo.circle(sheet.uniform())
+  light = sheet.uniform(0.25, 0.75) + sheet.uniform(0, 0.25) * (
+      cos * sheet.x + sin * sheet.y)
+  light = light + 0.5 * (sheet.noise(3, 3) - 0.5)
+  for channel in sheet.rgb:
+    channel += light + chroma * (sheet.noise(4, 4) - 0.5)
+  for _ in range(7):
+    tone = geo.colour(
+        sheet.uniform(0.25, 0.95), sheet.uniform(0.0, 0.12), sheet.uniform())
+    u, v, scale = sheet.frame((0.25, 0.8), reach=1.0, turn=0.5)
+    thing = geo.lens(u, v, 1.0, sheet.uniform(0.1, 0.7))
+    strength = sheet.uniform(0.2, 0.8)
+    sheet.paint(strength * sheet.cover(thing, scale, blur=0.1), tone)
+
+
+def shadow(sheet, silhouette, scale):
+  """Darkens the ground around an object that is yet to be painted."""
+  sheet.shade(1 - 0.4 * sheet.cover(silhouette - 0.05, scale, blur=0.25))
+
+
+def light(sheet):
+  """Light of any strength and direction, slightly tinted, over all that is painted."""
+  cos, sin = geo.circle(sheet.uniform())
+  slant = sheet.uniform(0.0, 0.35) * (cos * sheet.x + sin * sheet.y)
+  sheet.shade(sheet.uniform(0.8, 1.6) * (1 + slant))
+  sheet.shade(geo.colour(0.9, sheet.uniform(0.0, 0.025), sheet.uniform()))

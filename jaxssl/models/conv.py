@@ -1,0 +1,152 @@
+"""Convolutions of NHWC images: XLA's own where fast, matrix products elsewhere.
+
+The kernel [k, k, c, d] and the results are those of `jax.lax.conv_general_dilated`
+with k // 2 rows and columns of zeros on every side, which is what PyTorch's
+`padding=k // 2` means. In shapes, b is images, [h, w] the positions that come in,
+[i, j] those that go out, c and d the channels before and after.
+
+A 1x1 convolution is a matrix product on every backend. On CPU two more cases are:
+maps of at most 2x2, where XLA is 20 to 100 times slower, and the gradient of the
+kernel, for which XLA transposes the whole batch.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+TINY = 4  # Positions of a map that counts as tiny.
+CHUNK = 2**19  # Floats that a step of the kernel's gradient works on: the L2 cache.
+
+
+class Conv(nn.Module):
+  """A convolution without bias, with a square kernel and torch-like padding."""
+  features: int
+  size: int
+  stride: int
+  dtype: str
+
+  @nn.compact
+  def __call__(self, x):
+    kernel = self.param(
+        'kernel', nn.initializers.lecun_normal(),
+        (self.size, self.size, x.shape[-1], self.features))
+    return conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+
+
+def conv(x, kernel, stride):
+  """Convolves a batch with one kernel.
+
+  Args:
+    x: [b, h, w, c] images.
+    kernel: [k, k, c, d] of odd size k.
+    stride: rows and columns from one position to the next.
+
+  Returns:
+    [b, ceil(h / stride), ceil(w / stride), d].
+  """
+  if len(kernel) == 1:
+    return x[:, ::stride, ::stride] @ kernel[0, 0]
+  if jax.default_backend() != 'cpu':
+    return xla_conv(x, kernel, stride)
+  if -(-x.shape[1] // stride) * -(-x.shape[2] // stride) <= TINY:
+    return tiny_conv(x, kernel, stride)
+  return cpu_conv(x, kernel, stride)
+
+
+def xla_conv(x, kernel, stride):
+  """The same as XLA's own convolution."""
+  p = len(kernel) // 2
+  return lax.conv_general_dilated(
+      x, kernel, (stride, stride), [(p, p), (p, p)],
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+
+def tiny_conv(x, kernel, stride):
+  """The same as one matrix product of all patches."""
+  patches = extract_patches(x, len(kernel), stride)
+  return patches @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def extract_patches(x, k, stride):
+  """[b, h, w, c] -> [b, i, j, k * k * c], ordered as the kernel's [k, k, c]."""
+  p = k // 2
+  x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
+  rows, columns = x.shape[1] - k + 1, x.shape[2] - k + 1
+  return jnp.concatenate(
+      [x[:, r:r + rows:stride, c:c + columns:stride]
+       for r in range(k) for c in range(k)], axis=-1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def cpu_conv(x, kernel, stride):
+  """The same with a gradient of the kernel that fits a CPU's cache."""
+  return xla_conv(x, kernel, stride)
+
+
+def _forward(x, kernel, stride):
+  return xla_conv(x, kernel, stride), (x, kernel)
+
+
+def _backward(stride, saved, dy):
+  x, kernel = saved
+  _, input_vjp = jax.vjp(lambda x: xla_conv(x, kernel, stride), x)
+  dkernel = kernel_grad(x, dy, len(kernel), stride)
+  return *input_vjp(dy), dkernel.astype(kernel.dtype)
+
+
+cpu_conv.defvjp(_forward, _backward)
+
+
+def kernel_grad(x, dy, k, stride):
+  """The kernel's gradient, summed over chunks of the batch that stay in the cache.
+
+  With stride 1 the k * k offsets between x and dy are k offsets of x's rows times k
+  offsets of dy's columns: one product of [n, k * c] and [n, k * d]. It copies fewer
+  numbers than patches do, and its sides are longer where channels are few.
+
+  Args:
+    x: [b, h, w, c] what the convolution was given.
+    dy: [b, i, j, d] gradient of what it returned.
+    k: size of the kernel.
+    stride: of the convolution.
+
+  Returns:
+    float32 [k, k, c, d].
+  """
+  b, h, w, c = x.shape
+  d = dy.shape[-1]
+  p = k // 2
+
+  def offsets(x, dy):
+    x = jnp.pad(x, ((0, 0), (p, p), (0, 0), (0, 0)))
+    dy = jnp.pad(dy, ((0, 0), (0, 0), (p, p), (0, 0)))
+    return (
+        jnp.concatenate([x[:, r:r + h] for r in range(k)], axis=-1),
+        jnp.concatenate([dy[:, :, r:r + w] for r in reversed(range(k))], axis=-1))
+
+  def patches(x, dy):
+    return extract_patches(x, k, stride), dy
+
+  pair, widths = (
+      (offsets, (k * c, k * d)) if stride == 1 else (patches, (k * k * c, d)))
+  n = _largest_divisor(b, CHUNK // (dy[0, ..., 0].size * sum(widths)))
+
+  def add_chunk(i, total):
+    left, right = pair(*(lax.dynamic_slice_in_dim(a, i * n, n) for a in (x, dy)))
+    # Much faster than the other way round where there are few channels.
+    return total + lax.dot_general(
+        right.reshape(-1, widths[1]), left.reshape(-1, widths[0]),
+        (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+
+  total = lax.fori_loop(0, b // n, add_chunk, jnp.zeros(widths[::-1])).T
+  if stride == 1:
+    return total.reshape(k, c, k, d).swapaxes(1, 2)
+  return total.reshape(k, k, c, d)
+
+
+def _largest_divisor(b, limit):
+  """The largest divisor of b that is at most `limit`, or 1."""
+  return max((n for n in range(1, min(b, limit) + 1) if b % n == 0), default=1)

@@ -1,0 +1,166 @@
+"""ResNets (https://arxiv.org/abs/1512.03385) with a head on their features.
+
+In shapes, b is images, e the encoder's width, d the projector's.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from jaxssl import plugins
+from jaxssl.models import conv
+from jaxssl.models import heads
+from jaxssl.models import norm
+
+
+def basic(channels, stride):
+  """The (size, channels, stride) of a basic block's convolutions."""
+  return (3, channels, stride), (3, channels, 1)
+
+
+def bottleneck(channels, stride, *, version):
+  """The (size, channels, stride) of a bottleneck block's convolutions."""
+  first, second = (stride, 1) if version == 'v1' else (1, stride)
+  return (1, channels, first), (3, channels, second), (1, 4 * channels, 1)
+
+
+DEPTHS = {  # The kind of block, and how many each stage has.
+    10: ('basic', (1, 1, 1, 1)),
+    18: ('basic', (2, 2, 2, 2)),
+    34: ('basic', (3, 4, 6, 3)),
+    50: ('bottleneck', (3, 4, 6, 3)),
+    101: ('bottleneck', (3, 4, 23, 3)),
+    152: ('bottleneck', (3, 8, 36, 3)),
+    200: ('bottleneck', (3, 24, 36, 3)),
+}
+STEMS = ('imagenet', 'cifar')
+VERSIONS = ('v1.5', 'v1')
+DTYPES = ('float32', 'bfloat16')
+MAX_WIDTH = 16
+
+
+class Block(nn.Module):
+  """Convolutions around which the input is added."""
+  convolutions: tuple[tuple[int, int, int], ...]
+  zero_init_residual: bool
+  dtype: str
+
+  @nn.compact
+  def __call__(self, x, train):
+    y = x
+    last = len(self.convolutions)
+    for i, (size, channels, stride) in enumerate(self.convolutions, 1):
+      scale = 0. if self.zero_init_residual and i == last else 1.
+      y = conv.Conv(channels, size, stride, self.dtype, name=f'conv{i}')(y)
+      y = norm.BatchNorm(
+          self.dtype, scale_init=nn.initializers.constant(scale),
+          name=f'bn{i}')(y, train)
+      if i < last:
+        y = nn.relu(y)
+    if x.shape != y.shape:
+      stride = math.prod(stride for _, _, stride in self.convolutions)
+      x = conv.Conv(y.shape[-1], 1, stride, self.dtype, name='shortcut_conv')(x)
+      x = norm.BatchNorm(self.dtype, name='shortcut_bn')(x, train)
+    return nn.relu(x + y)
+
+
+class Encoder(nn.Module):
+  """A ResNet up to its pooled features."""
+  block: Callable[..., Any]  # (channels, stride) -> the convolutions of a block.
+  num_blocks: tuple[int, ...]
+  channels: int  # Of the stem and, inside the blocks, of the first stage.
+  stem: str
+  zero_init_residual: bool
+  dtype: str
+
+  @nn.compact
+  def __call__(self, images, train):
+    """[b, h, w, c] images -> float32 [b, e] features."""
+    size, stride = (7, 2) if self.stem == 'imagenet' else (3, 1)
+    x = conv.Conv(self.channels, size, stride, self.dtype, name='stem_conv')(images)
+    x = nn.relu(norm.BatchNorm(self.dtype, name='stem_bn')(x, train))
+    if self.stem == 'imagenet':
+      x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+    for stage, num_blocks in enumerate(self.num_blocks, 1):
+      for i in range(1, num_blocks + 1):
+        stride = 2 if stage > 1 and i == 1 else 1
+        convolutions = self.block(self.channels * 2**(stage - 1), stride)
+        x = Block(
+            convolutions, self.zero_init_residual, self.dtype,
+            name=f'stage{stage}_block{i}')(x, train)
+    return x.mean((1, 2), dtype=jnp.float32)
+
+
+class Network(nn.Module):
+  """An encoder and the head on it, if there is one."""
+  encoder: nn.Module
+  projector: nn.Module | None
+
+  def __call__(self, images, train=False):
+    """Embeds images.
+
+    Args:
+      images: [b, h, w, c] in the range the views have.
+      train: use and update the statistics of this batch over all devices; then only
+        inside a function that `parallel` mapped, with 'batch_stats' mutable.
+
+    Returns:
+      'h': float32 [b, e] features, and with a projector 'z': float32 [b, d]
+      embeddings of unit length.
+    """
+    h = self.encoder(images, train)
+    if self.projector is None:
+      return {'h': h}
+    return {'h': h, 'z': heads.unit_length(self.projector(h, train))}
+
+
+def make(
+    *, depth, width, stem, zero_init_residual, dtype, projector, version='v1.5'):
+  """A ResNet with a projection head.
+
+  Kernels begin as in SimCLR's reference code: truncated normal, variance 1 / inputs.
+  Parameters and statistics are float32 whatever the dtype.
+
+  Args:
+    depth: 18, 34, 50, 101, 152, 200, or 10, a small one for laptops.
+    width: multiplies every number of channels; the stem has round(64 * width).
+    stem: 'imagenet' (7x7 with stride 2, then a max pool with stride 2) or 'cifar'
+      (3x3 with stride 1), for images of about 64 px or less.
+    zero_init_residual: begin with blocks that pass on their input alone.
+    dtype: what the layers compute in, 'float32' or 'bfloat16'.
+    projector: the keywords of `heads.projector` but dtype, or None for no head.
+    version: 'v1.5' has a bottleneck's stride in its 3x3 convolution, as SimCLR and
+      torchvision do; 'v1', for older weights, in its first 1x1.
+
+  Returns:
+    The flax module `Network`.
+
+  Raises:
+    ValueError: an argument is not one of those above.
+  """
+  for name, value, there_are in (
+      ('depth', depth, DEPTHS), ('stem', stem, STEMS), ('dtype', dtype, DTYPES),
+      ('version', version, VERSIONS)):
+    if value not in there_are:
+      raise ValueError(
+          f'No ResNet with {name} {value!r}. '
+          f'There are: {", ".join(map(str, there_are))}.')
+  if not (0 < width <= MAX_WIDTH and round(64 * width) >= 1):
+    raise ValueError(
+        f'The width of a ResNet is {width!r}; it must give the stem a channel or '
+        f'more (64 * width) and be at most {MAX_WIDTH}.')
+
+  kind, num_blocks = DEPTHS[depth]
+  block = (
+      basic if kind == 'basic' else functools.partial(bottleneck, version=version))
+  encoder = Encoder(
+      block=block, num_blocks=num_blocks, channels=round(64 * width), stem=stem,
+      zero_init_residual=zero_init_residual, dtype=dtype)
+  if projector is not None:
+    projector = heads.projector(**plugins.arguments(
+        heads.projector, projector, what='config.model.projector', dtype=dtype))
+  return Network(encoder=encoder, projector=projector)

@@ -1,0 +1,67 @@
+"""Killed at any moment and started again, a run ends in the same bits."""
+
+import json
+import pathlib
+import signal
+
+import pytest
+import tiny_run
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """The run that nobody disturbed."""
+  workdir = tmp_path_factory.mktemp('whole') / 'run'
+  code, text = tiny_run.finish(workdir)
+  assert code == 0, text
+  return workdir
+
+
+def in_the_middle_of_a_save(workdir):
+  return lambda: any(pathlib.Path(workdir, 'checkpoints').glob('*-tmp*'))
+
+
+def test_kills_at_several_steps_and_in_a_save_leave_no_trace(whole, tmp_path):
+  kills = [
+      lambda: tiny_run.steps_logged(tmp_path) >= 3,   # Before the first checkpoint.
+      in_the_middle_of_a_save(tmp_path),
+      lambda: tiny_run.steps_logged(tmp_path) >= 13,
+      lambda: tiny_run.steps_logged(tmp_path) >= 20]
+  for condition in kills:
+    assert tiny_run.kill_when(tiny_run.start(tmp_path), condition)
+  code, text = tiny_run.finish(tmp_path)
+  assert code == 0, text
+  assert 'Going on from the checkpoint' in text
+  assert tiny_run.done(tmp_path) == tiny_run.done(whole)
+  assert tiny_run.losses(tmp_path) == tiny_run.losses(whole)
+  assert json.loads((tmp_path / 'run.json').read_text())['attempts'] == len(kills) + 1
+
+
+def test_sigterm_saves_and_asks_to_be_started_again(whole, tmp_path):
+  process = tiny_run.start(tmp_path)
+  assert tiny_run.kill_when(
+      process, lambda: tiny_run.steps_logged(tmp_path) >= 10, signal.SIGTERM)
+  assert process.returncode == 42
+  saved = max(int(p.name) for p in (tmp_path / 'checkpoints').iterdir())
+  assert saved >= 10
+  code, text = tiny_run.finish(tmp_path)
+  assert code == 0 and f'checkpoint of step {saved}' in text
+  assert tiny_run.done(tmp_path) == tiny_run.done(whole)
+
+
+@pytest.mark.parametrize('lost', ['opt_state', 'rng'])
+def test_a_resume_that_loses_a_part_of_the_state_is_seen(lost, whole, tmp_path):
+  """Negative controls: the comparison must fail when something is forgotten."""
+  assert tiny_run.kill_when(
+      tiny_run.start(tmp_path), lambda: tiny_run.steps_logged(tmp_path) >= 13)
+  code, text = tiny_run.finish(tmp_path, forget=lost)
+  assert code == 0 and f'forgot {lost} at step 8' in text, text
+  assert tiny_run.done(tmp_path)['digest'] != tiny_run.done(whole)['digest']
+
+
+def test_another_number_of_devices_gives_nearly_the_same(whole, tmp_path):
+  code, text = tiny_run.finish(tmp_path, devices=4)
+  assert code == 0, text
+  want, got = tiny_run.losses(whole), tiny_run.losses(tmp_path)
+  assert want.keys() == got.keys()
+  assert max(abs(got[s] / want[s] - 1) for s in want) < 1e-5
