@@ -50,17 +50,13 @@ class Evaluations:
     self._batches = {}
     self._controls = {}
 
-    def embed(params, extra, canvases):
-      views = recipe.eval_view(canvases['image'], canvases['size'])
-      return recipe.method.embed(params, extra, views)
-
-    self.embed = embed
+    self.embed = features.with_view(recipe.method.embed, recipe.eval_view)
     self._runs = {}
     for key, settings in self.evals.items():
       make = plugins.load('evals', settings['name']).make
       with errors.user_mistakes(f'config.evals.{key}'):
         self._runs[key] = recipes.call(
-            make, self._arguments(settings), f'config.evals.{key}', args=(embed,),
+            make, self._arguments(settings), f'config.evals.{key}', args=(self.embed,),
             num_classes=recipe.source.num_classes, views=self._view_embeds())
 
   def batches(self, name):
@@ -97,7 +93,7 @@ class Evaluations:
   def _random_view(self, settings, seed):
     with errors.user_mistakes('config.evals'):
       view = functools.partial(
-          augment.view, **plugins.arguments(augment.view, settings, what='augment'))
+          augment.view, **augment.check(augment.view, settings, what='augment'))
     return features.with_random_view(self.recipe.method.embed, view, seed=seed)
 
   def _view_embeds(self):

@@ -53,7 +53,8 @@ def contact_sheet(path, originals, views, *, tile):
     path: of the PNG to write.
     originals: n images uint8 [h, w, 3], of any sizes.
     views: for each draw, a dict of view name -> [n, s, s, 3] in [0, 1]; columns
-      come in this order. What is outside [0, 1] is clipped: undo a normalisation first.
+      come in this order. What is outside [0, 1] is clipped: undo a normalisation
+      first.
     tile: the most pixels for a view's side. A smaller view is enlarged by the
       greatest whole factor that fits, without smoothing; a larger one is shrunk.
 

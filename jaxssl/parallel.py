@@ -10,7 +10,9 @@ split arrays lie: [devices, b, ...] for pmap, [devices * b, ...] for shard_map. 
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
 
 AXIS = 'batch'  # The mapped axis, for collectives and for batch norm.
 WAYS = ('pmap', 'shard_map')
@@ -34,9 +36,12 @@ def replicate(tree):
   """Copies a pytree to every device, as the mapped steps take and return it.
 
   Do this before the first step: a state that is not replicated yet makes the second
-  step compile again, and with several processes it cannot be donated.
+  step compile again, and with several processes it cannot be donated. A tree that is
+  replicated already is returned as it is.
   """
   sharding = NamedSharding(mesh(devices), PartitionSpec())
+  if all(getattr(x, 'sharding', None) == sharding for x in jax.tree.leaves(tree)):
+    return tree
   tree = jax.tree.map(np.asarray, jax.device_get(tree))
   if jax.process_count() == 1:
     return jax.device_put(tree, sharding)

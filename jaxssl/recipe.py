@@ -4,10 +4,10 @@ The last place, with `train` and `evaluate`, that sees a config: below are funct
 with plain arguments.
 """
 
-import functools
 import inspect
 import math
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -125,8 +125,8 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   source = make_source(settings)
   steps_per_epoch = pipeline.steps_per_epoch(source.num_examples, batch_size)
   total_steps = total_steps or round(total_epochs * steps_per_epoch)
-  tx, schedule = call(
-      optim_lib.make, optim, 'config.optim', total_steps=total_steps,
+  tx, schedule = optim_lib.make(
+      **{'name': None, **optim}, total_steps=total_steps,
       steps_per_epoch=steps_per_epoch, batch_size=batch_size)
   recipe = Recipe(
       seed=seed, way=parallel, source=source, data=pipeline_settings, views=views,
@@ -139,7 +139,7 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
       total_steps=total_steps,
       eval_sources=make_eval_sources(settings, eval_data, source),
       eval_view=eval_view, config={})
-  check_evals(evals, recipe.eval_sources)
+  check_evals(wanted_evals(evals, source), recipe.eval_sources)
   recipe.abstract_state()  # The views fit the model, and the model the method.
   return recipe
 
@@ -205,6 +205,11 @@ def check_evals(evals, eval_sources):
         raise ValueError(
             f'evals.{key}.{name} is {settings[name]!r}; eval_data has '
             f'{", ".join(eval_sources)}.')
+    bank = eval_sources.get(settings.get('train'))
+    if bank and settings.get('k', 0) > bank.num_examples:
+      raise ValueError(
+          f'evals.{key}.k is {settings["k"]}; there are {bank.num_examples:,} images '
+          'to search in.')
     call(
         plugins.load('evals', settings.get('name')).make, {
             k: eval_sources[v] if k in ('train', 'test') else v

@@ -1,6 +1,7 @@
 """The state of a training run: one pytree, all of it in the checkpoint."""
 
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp

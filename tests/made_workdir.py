@@ -1,4 +1,4 @@
-"""Makes workdirs with known contents, as runs would leave them, to draw the page of.
+"""Makes workdirs with known contents, as runs would leave them, for the page.
 
 Numbers and pictures are made up; nothing is trained.
 """

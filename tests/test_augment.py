@@ -139,7 +139,7 @@ def test_crop_areas_are_uniform_and_aspects_uniform_in_their_logarithm():
     ((40, 44), (0, 0, 40, 44))])
 def test_a_crop_that_never_fits_is_central_with_the_nearest_aspect(valid, want):
   boxes = draw_boxes(20, valid, min_area=1.0, max_area=1.0)
-  assert (boxes.T == want).all()
+  assert (want == boxes.T).all()
 
 
 def test_pixels_outside_of_the_valid_region_do_not_count():

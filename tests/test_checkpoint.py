@@ -532,7 +532,7 @@ while True:
 """
 
 
-def test_killed_during_saves(tmp_path):
+def test_killed_during_saves(tmp_path, request):
   """Kills at what can be seen on disk: nothing saved is lost, nothing is wrong."""
   directory = tmp_path / 'checkpoints'
   moments = [
@@ -541,11 +541,13 @@ def test_killed_during_saves(tmp_path):
   saved, killed_early = 0, 0
   for moment in moments:
     process = child(KILLED, directory)
+    request.addfinalizer(process.kill)
     assert process.stdout.readline() == f'from {saved}\n'
     for _ in range(3):
       saved = int(process.stdout.readline().split()[1])
+    deadline = time.monotonic() + 60
     while not glob.glob(str(directory / moment)):
-      assert process.poll() is None
+      assert process.poll() is None and time.monotonic() < deadline
     process.send_signal(signal.SIGKILL)
     for line in process.stdout.read().splitlines(keepends=True):
       if line.endswith('\n'):

@@ -1,9 +1,7 @@
 """The command line as a person meets it: every mistake is one line and code 78."""
 
-import json
 import os
 import pathlib
-import stat
 import subprocess
 import sys
 

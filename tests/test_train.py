@@ -1,8 +1,6 @@
 """The loop in one process: equal on any devices, compiled once, without tensorflow."""
 
 import json
-import logging
-import pathlib
 import subprocess
 import sys
 

@@ -5,7 +5,9 @@ A source gives random access: the example with id i is the same image in every r
 """
 
 import hashlib
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 

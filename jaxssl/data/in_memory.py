@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -33,8 +31,7 @@ def load(path):
       there = ', '.join(decode.printable(name) for name in file.files) or 'nothing'
   except OSError as e:
     raise errors.StorageError(f'{shown} cannot be read: {e.strerror or e}.') from e
-  except (
-      ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
+  except Exception as e:  # NumPy and zipfile raise many kinds on other contents.
     why = decode.printable(str(e))
     raise ValueError(f'{shown} is no .npz file of plain arrays: {why}') from e
   if 'images' not in arrays:

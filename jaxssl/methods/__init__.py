@@ -5,7 +5,9 @@ flax module, images [b, h, w, c] -> {'h': [b, e] features, 'z': [b, d] unit proj
 where it has a projector}.
 """
 
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
 
 
 class Method(NamedTuple):

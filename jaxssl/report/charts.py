@@ -112,7 +112,7 @@ def steps_between(low, high, num):
   """Round numbers in a range: multiples of 1, 2 or 5 times a power of 10."""
   rough = (high - low) / num
   power = 10.0 ** math.floor(math.log10(rough))
-  step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+  step = next(m * power for m in (1, 2, 5, 10) if m * power >= 0.7 * rough)
   first = math.ceil(low / step - 1e-9)
   count = math.floor(high / step + 1e-9) - first + 1
   return [round((first + i) * step, 12) + 0.0 for i in range(count)]

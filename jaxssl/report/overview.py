@@ -71,7 +71,7 @@ def curves(run):
 
 
 def accuracy_chart(name, left, result):
-  """The course of an evaluation beside its controls; takes its curves off `left`."""
+  """The course of an evaluation beside its controls; takes its curves away."""
   prefix = f'eval/{name}/'
   taken = {}
   for key in [k for k in left if k.startswith(prefix)]:

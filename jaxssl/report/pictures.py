@@ -1,8 +1,8 @@
 """The pictures of the page: the map, rows of neighbours, the sheet of views.
 
-p is the images on the map, q the queries, s the side of a thumbnail. Pictures
-travel inside the page as data addresses; the thumbnails of the map are one picture, cut up
-by the script.
+p is the images on the map, q the queries, s the side of a thumbnail. Pictures are
+inside the page as data addresses; the thumbnails of the map are one picture, which
+the script cuts up.
 """
 
 import base64

@@ -147,8 +147,8 @@ def health_cards(run):
   """A card for each health number, its values for h and z side by side.
 
   Returns:
-    List of dicts: `title`, `meaning`, `values` of (output, value, untrained or
-    None) and `chart`, None where there is no course to draw.
+    List of dicts: `title`, `meaning`, `values` (dicts of `text`, `output` and
+    `untrained`) and `chart`, None where there is no course to draw.
   """
   numbers, untrained = health_numbers(run)
   cards = {}
@@ -157,15 +157,13 @@ def health_cards(run):
     if output not in OUTPUTS:
       stem, output = name, ''
     if stem == 'dims':
-      continue  # It is said beside RankMe.
+      continue  # The most RankMe can be, which the sentence says.
     title, meaning = HEALTH.get(stem, (tables.readable(stem), ''))
     card = cards.setdefault(
         stem, {'title': title, 'meaning': meaning, 'values': [], 'curves': {}})
-    of = OUTPUTS.get(output, '')
-    if stem == 'rankme' and f'dims_{output}' in numbers:
-      of = f'of {charts.number(numbers[f"dims_{output}"])}, {of}'
-    control = charts.number(untrained[name]) if name in untrained else None
-    card['values'].append((of, charts.number(value), control))
+    card['values'].append({
+        'text': charts.number(value), 'output': OUTPUTS.get(output, ''),
+        'untrained': charts.number(untrained[name]) if name in untrained else None})
     steps, values = run.curves.get(f'eval/health/{name}', ([], []))
     if len(steps) > 1:
       card['curves'][OUTPUTS.get(output, title)] = steps, values

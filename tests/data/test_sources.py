@@ -263,6 +263,18 @@ def test_inat21_has_seven_levels(tmp_path):
     assert test.read([0])[0][0, 0].tolist() == colour(9)
 
 
+def test_inat21_tells_taxa_of_one_name_apart(tmp_path):
+  root = tree(tmp_path, *(f'train/{i}_{name}/1.jpg' for i, name in enumerate([
+      'A_P_C_O_F_G_x', 'B_P_C_O_F_G_x', 'A_Q___F_H_y', 'A_Q___F_H_z'])))
+  taxonomy = make('inat21', root=root, split='train').taxonomy
+  assert {level: len(set(names)) for level, names in taxonomy.items()} == {
+      'kingdom': 2, 'phylum': 3, 'class': 3, 'order': 3, 'family': 3, 'genus': 3,
+      'species': 4}
+  assert taxonomy['phylum'] == ('P (A)', 'P (B)', 'Q', 'Q')
+  assert taxonomy['class'][2] == taxonomy['order'][2] == '(Q)'
+  assert taxonomy['family'][2] == taxonomy['family'][3] == 'F ((Q))'
+
+
 def test_inat21_errors(tmp_path):
   root = tree(
       tmp_path / 'mini', f'train_mini/{EARTHWORM}/1.jpg', f'val/{EARTHWORM}/1.jpg')
@@ -449,10 +461,15 @@ def test_arrays_errors(tmp_path):
       make('arrays', root=str(tmp_path / 'bad.npz'), split='')
     assert 'bad.npz' in str(e.value) and '\n' not in str(e.value)
   assert not (tmp_path / 'ran').exists()
-  for content in (b'', b'PK\3\4 broken', b'text'):
+  np.savez(tmp_path / 'good.npz', images=images)
+  np.save(tmp_path / 'images.npy', images)
+  whole = (tmp_path / 'good.npz').read_bytes()
+  for content in (
+      b'', b'PK\3\4 broken', b'text', whole[:-9], whole.replace(b'(4, 6', b'(9, 6'),
+      (tmp_path / 'images.npy').read_bytes()):
     (tmp_path / 'bad.npz').write_bytes(content)
     check_refused('arrays', tmp_path / 'bad.npz', '', 'no .npz file of plain')
-  check_refused('arrays', tmp_path, 'test', 'No test.npz in', 'There are: bad.npz')
+  check_refused('arrays', tmp_path, 'test', 'No test.npz in', 'are: bad.npz, good')
 
 
 def test_digits_are_scikit_learns():

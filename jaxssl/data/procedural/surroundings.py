@@ -1,6 +1,5 @@
 """What is around an object and the light on it, for the domains of objects."""
 
-import numpy as np
 
 from jaxssl.data.procedural import geometry as geo
 
@@ -32,8 +31,11 @@ def shadow(sheet, silhouette, scale):
 
 
 def light(sheet):
-  """Light of any strength and direction, slightly tinted, over all that is painted."""
+  """Light of any strength and direction, slightly tinted, and haze over everything."""
   cos, sin = geo.circle(sheet.uniform())
   slant = sheet.uniform(0.0, 0.35) * (cos * sheet.x + sin * sheet.y)
   sheet.shade(sheet.uniform(0.8, 1.6) * (1 + slant))
   sheet.shade(geo.colour(0.9, sheet.uniform(0.0, 0.025), sheet.uniform()))
+  haze = sheet.uniform(0.0, 0.5)
+  grey = sheet.uniform(0.2, 0.9)
+  sheet.paint(haze, (grey, grey, grey))

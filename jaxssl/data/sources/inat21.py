@@ -49,8 +49,8 @@ def make(*, root, split):
 def taxonomy_of(classes):
   """Reads the ancestors of every species from the names of the class folders.
 
-  A name that stands for two taxa of one level (Prunella is a bird and a herb) gets
-  its parent in brackets.
+  A name that two taxa of one level share (Prunella is a bird and a herb) gets its
+  parent in brackets, and a level without a name is called by its parent, as (Aves).
 
   Args:
     classes: folder names (bytes), b'00000_Animalia_..._Lumbricus_terrestris'.
@@ -59,14 +59,14 @@ def taxonomy_of(classes):
     dict from each of `LEVELS` to a tuple of a name for each class.
   """
   lineages = [_lineage(decode.printable(os.fsdecode(name))) for name in classes]
-  taxonomy = {}
-  for depth, level in enumerate(LEVELS):
+  taxonomy, above = {}, [''] * len(classes)
+  for level, names in zip(LEVELS, zip(*lineages)):
     parents = collections.defaultdict(set)
-    for lineage in lineages:
-      parents[lineage[depth]].add(lineage[:depth])
-    taxonomy[level] = tuple(
-        f'{line[depth]} ({line[depth - 1]})' if len(parents[line[depth]]) > 1
-        else line[depth] for line in lineages)
+    for name, parent in zip(names, above):
+      parents[name].add(parent)
+    above = taxonomy[level] = tuple(
+        f'{name} ({parent})' if len(parents[name]) > 1 else name
+        for name, parent in zip(names, above))
   if len(set(taxonomy['species'])) < len(classes):
     twice, _ = collections.Counter(taxonomy['species']).most_common(1)[0]
     raise ValueError(f'Several class folders for one species: {twice}.')
@@ -74,10 +74,13 @@ def taxonomy_of(classes):
 
 
 def _lineage(name):
-  match = re.fullmatch(r'\d+' + r'_([^_]+)' * 6 + r'_(.+)', name)
+  match = re.fullmatch(r'\d+_([^_]+)' + r'_([^_]*)' * 5 + r'_(.+)', name)
   if not match:
     raise ValueError(
         f'Class folder {name} is not named like iNat21\'s, '
         '<number>_<kingdom>_<phylum>_<class>_<order>_<family>_<genus>_<epithet>.')
-  *ancestors, epithet = match.groups()
-  return (*ancestors, f'{ancestors[-1]} {epithet.replace("_", " ")}')
+  *names, epithet = match.groups()
+  lineage = []
+  for taxon in names:
+    lineage.append(taxon or f'({lineage[-1].strip("()")})')
+  return (*lineage, f'{lineage[-1]} {epithet.replace("_", " ")}')

@@ -50,8 +50,8 @@ def make(*, dataset, split, data_dir, image_key='auto', label_key='auto'):
         'The source "tfds" needs tensorflow, tensorflow_datasets and array_record, '
         'which has wheels for Linux and Apple silicon only; elsewhere, use '
         f'"folder" or "arrays". ({e})') from e
-  with contextlib.suppress(RuntimeError):  # TensorFlow is running already.
-    # It would take the memory that JAX needs.
+  with contextlib.suppress(RuntimeError):  # Too late where TensorFlow runs already.
+    # It would take the memory of devices that JAX needs.
     tf.config.set_visible_devices([], 'GPU')
 
   builder = _prepared(tfds, dataset, data_dir)
@@ -214,7 +214,7 @@ def _key(setting, wanted, there, usual):
 
 def _labels(path, num_examples, read):
   """Labels of all examples, from a file that the first pass over them leaves."""
-  with contextlib.suppress(OSError, ValueError):
+  with contextlib.suppress(OSError, ValueError, EOFError):
     labels = np.load(path, allow_pickle=False)
     if labels.shape == (num_examples,) and labels.dtype == np.int32:
       return labels
