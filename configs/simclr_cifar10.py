@@ -1,6 +1,7 @@
 r"""SimCLR with ResNet-18 on CIFAR-10 (https://arxiv.org/abs/2002.05709, Appendix B.9).
 
-  python -m jaxssl.main --config=configs/simclr_cifar10.py --config.data.root=/data/cifar10
+  python -m jaxssl.main --config=configs/simclr_cifar10.py \
+      --config.data.root=/data/cifar10 --workdir=runs/simclr_cifar10
   python -m jaxssl.main --config=configs/simclr_cifar10.py:tfds     # downloads it
   python -m jaxssl.main --config=configs/simclr_cifar10.py:tiny --config.data.root=...
 

@@ -3,8 +3,9 @@ r"""SimCLR on a folder of your own images; no labels needed.
   python -m jaxssl.main --config=configs/simclr_folder.py \
       --config.data.root=/path/to/images --workdir=runs/my_images
 
-Every JPEG, PNG and WebP below `data.root` is used, however it is nested. If each lies in
-a folder named after its class, kNN and a linear classifier are scored too. Arguments:
+Every JPEG, PNG and WebP below `data.root` is used, however it is nested. If each lies
+in a folder named after its class, kNN and a linear classifier are scored too.
+Arguments:
 
   size=224      pixels of a view; 96 or 128 trains several times faster
   epochs=200    passes over the images; small sets need more

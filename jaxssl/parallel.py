@@ -107,8 +107,8 @@ def mapped(function, in_axes, out_axes, *, way='pmap', donate=()):
   # outputs would refuse right programs.
   return jax.jit(
       jax.shard_map(
-          function, mesh=mesh(devices), in_specs=specs(in_axes), out_specs=specs(out_axes),
-          check_vma=False),
+          function, mesh=mesh(devices), in_specs=specs(in_axes),
+          out_specs=specs(out_axes), check_vma=False),
       donate_argnums=donate)
 
 

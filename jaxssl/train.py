@@ -85,9 +85,9 @@ def train(config, workdir):
     if done:
       log.info('This run is finished, at step %d: %s', done['step'], workdir)
       return
-    with workdirs.preemption() as preemption, contextlib.closing(
-        checkpoint.Checkpoints(
-            workdir / 'checkpoints', keep=recipe.config['save']['keep'])) as checkpoints:
+    checkpoints = checkpoint.Checkpoints(
+        workdir / 'checkpoints', keep=recipe.config['save']['keep'])
+    with contextlib.closing(checkpoints), workdirs.preemption() as preemption:
       run(recipe, workdir, checkpoints, preemption)
 
 
@@ -109,9 +109,8 @@ def run(recipe, workdir, checkpoints, preemption):
     evaluator = evaluations.Evaluations(
         recipe, recipe.config['evals'], train_dataset=batches.dataset)
     state = fit(recipe, state, batches, checkpoints, preemption, writer, evaluator)
-    finish(recipe, workdir, state, checkpoints, writer, evaluator)
-  if batches.dataset.ledger.bad:
     log.info('%s', batches.dataset.ledger.summary())
+    finish(recipe, workdir, state, checkpoints, writer, evaluator)
 
 
 def restore_or_create(recipe, checkpoints):

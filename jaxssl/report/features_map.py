@@ -96,7 +96,7 @@ def atlas(
 
 
 def save(workdir, arrays):
-  """Saves what `atlas` gave in a workdir's `figures/atlas.npz`; returns the path."""
+  """Saves what `atlas` gave; returns the path, a workdir's `figures/atlas.npz`."""
   path = pathlib.Path(workdir) / FILE
   with figures.replacing(path) as temporary:
     np.savez_compressed(temporary, **arrays)

@@ -67,7 +67,7 @@ def bars(sheet, t, scale, share):
 
 
 def fish(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.2)
+  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.2)
   u = u * sheet.sign()
   height = sheet.uniform(0.4, 0.58)
   body = geo.lens(u + 0.12, v, 0.82, height)
@@ -86,7 +86,7 @@ def fish(sheet, marks, hue, dark):
 
 
 def butterfly(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.5)
   side = abs(u)
   spread = sheet.uniform(0.04, 0.12)
   upper = geo.ellipse(*geo.rotate(side - 0.45, v + 0.28, -spread), 0.5, 0.34)
@@ -106,7 +106,7 @@ def butterfly(sheet, marks, hue, dark):
 
 
 def flower(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.8, 1.15), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.5)
   r = np.sqrt(u * u + v * v) + 1e-6
   cos = u / r
   five = cos * (5 + cos * cos * (16 * cos * cos - 20))  # Of five times the angle.
@@ -123,7 +123,7 @@ def flower(sheet, marks, hue, dark):
 
 
 def leaf(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.95, 1.3), reach=0.25, turn=0.5)
   blade = geo.lens(u, v, 0.9, sheet.uniform(0.4, 0.56))
   stem = geo.stroke(u, v, (0.6, 0.0), (1.15, sheet.uniform(-0.1, 0.1)), 0.04)
   silhouette = geo.union(blade, stem)

@@ -11,15 +11,15 @@ def clutter(sheet, *, chroma):
   colour tells images apart, and two crops of one have no colour in common.
   """
   cos, sin = geo.circle(sheet.uniform())
-  light = sheet.uniform(0.25, 0.75) + sheet.uniform(0, 0.25) * (
+  light = sheet.uniform(0.25, 0.75) + sheet.uniform(0, 0.15) * (
       cos * sheet.x + sin * sheet.y)
-  light = light + 0.5 * (sheet.noise(3, 3) - 0.5)
+  light = light + 0.5 * (sheet.noise(5, 5) - 0.5)
   for channel in sheet.rgb:
-    channel += light + chroma * (sheet.noise(4, 4) - 0.5)
-  for _ in range(7):
+    channel += light + chroma * (sheet.noise(5, 5) - 0.5)
+  for _ in range(8):
     tone = geo.colour(
         sheet.uniform(0.25, 0.95), sheet.uniform(0.0, 0.12), sheet.uniform())
-    u, v, scale = sheet.frame((0.25, 0.8), reach=1.0, turn=0.5)
+    u, v, scale = sheet.frame((0.15, 0.5), reach=1.0, turn=0.5)
     thing = geo.lens(u, v, 1.0, sheet.uniform(0.1, 0.7))
     strength = sheet.uniform(0.2, 0.8)
     sheet.paint(strength * sheet.cover(thing, scale, blur=0.1), tone)
@@ -31,11 +31,8 @@ def shadow(sheet, silhouette, scale):
 
 
 def light(sheet):
-  """Light of any strength and direction, slightly tinted, and haze over everything."""
+  """Light of any strength and direction, slightly tinted, over everything."""
   cos, sin = geo.circle(sheet.uniform())
   slant = sheet.uniform(0.0, 0.35) * (cos * sheet.x + sin * sheet.y)
   sheet.shade(sheet.uniform(0.8, 1.6) * (1 + slant))
   sheet.shade(geo.colour(0.9, sheet.uniform(0.0, 0.025), sheet.uniform()))
-  haze = sheet.uniform(0.0, 0.5)
-  grey = sheet.uniform(0.2, 0.9)
-  sheet.paint(haze, (grey, grey, grey))
