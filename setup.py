@@ -24,21 +24,21 @@ setuptools.setup(
     install_requires=[
         'absl-py>=2.1',
         'array_record>=0.8; platform_system == "Linux"',
-        'bokeh>=3.7,<4',
         'clu>=0.0.12',
         'flax>=0.11.2,<0.13',
         'importlib_resources',  # tensorflow-datasets needs it and does not say so.
         'jax>=0.7.2,<0.13',
+        'Jinja2>=3.1',
         'ml-collections>=1.0',
         'numpy>=2.1,<3',
         'openTSNE>=1.0.2',
-        'optax>=0.2.5,<0.3',
-        'orbax-checkpoint>=0.11.25,<0.13',
+        'optax>=0.2.8,<0.3',
+        'orbax-checkpoint>=0.12.4,<0.13',
         'Pillow>=11',
         'scikit-learn>=1.6',
         'tensorboard>=2.19',  # clu's writers.
         'tensorflow>=2.20',
-        'tensorflow-datasets>=4.9.9',
+        'tensorflow-datasets>=4.9.10',
         'tqdm>=4.66',
     ],
     extras_require={

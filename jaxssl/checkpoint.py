@@ -323,7 +323,7 @@ class Checkpoints:
 
 
 def _reason(error):
-  """The first line of an error; of a long one both ends: the cause is at the last."""
+  """The first line of an error; of a long one both ends, as the cause is last."""
   line = next(iter(str(error).splitlines()), '').rstrip('.') or type(error).__name__
   return line if len(line) < 300 else f'{line[:80]} ... {line[-200:]}'
 

@@ -119,5 +119,5 @@ def restore(checkpoints, recipe, step):
   except checkpoint.GoneError:
     log.info('Checkpoint %s was deleted before it was evaluated.', step)
     return None
-  step, parts, _ = found
-  return step, checkpoints.manifest(step)['digest'], parts['params'], parts['extra']
+  step, parts, info = found
+  return step, info['digest'], parts['params'], parts['extra']

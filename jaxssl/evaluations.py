@@ -7,6 +7,7 @@ import time
 
 import jax
 import numpy as np
+from PIL import Image
 
 from jaxssl import augment
 from jaxssl import errors
@@ -160,7 +161,8 @@ class Evaluations:
 
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""
-    batches = self.batches('test')
+    # Without labels there is no test set to keep apart: show what was trained on.
+    batches = self.batches('test' if self.recipe.source.num_classes else 'train')
     found = features.outputs(self.embed, params, extra, batches)
     source = batches.dataset.source
     kept = np.unique(np.linspace(
@@ -180,8 +182,10 @@ def thumbnail(image, size, side=96):
   height, width = (int(s) for s in size)
   square = min(height, width)
   top, left = (height - square) // 2, (width - square) // 2
-  rows = (np.arange(side) * square) // side
-  return image[top + rows][:, left + rows]
+  picture = Image.fromarray(image[top:top + square, left:left + square])
+  # Without smoothing where it grows: small images should look as small as they are.
+  how = Image.Resampling.LANCZOS if square > side else Image.Resampling.NEAREST
+  return np.asarray(picture.resize((side, side), how))
 
 
 def plain(value):

@@ -1,7 +1,7 @@
 """Optimisers with SimCLR's schedule: linear warm-up, then a cosine to zero.
 
-Every optimiser is a function of the keys of `config.optim` and of three numbers of the
-training, and returns an optax transformation and the schedule of its rate. Norm
+Every optimiser is a function of the keys of `config.optim` and of three numbers of
+the training; it returns an optax transformation and the schedule of its rate. Norm
 parameters and biases, which have one axis, never decay.
 """
 

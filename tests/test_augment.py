@@ -40,17 +40,21 @@ def pillow_resize(image, top, left, height, width, size, interpolation):
   return np.stack(channels, -1)
 
 
-def keys(n, seed=0):
-  return jax.random.split(jax.random.key(seed), n)
+@jax.jit
+def keys(ids):
+  return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), ids)
 
 
 def over_keys(function, n, image, **settings):
   """The outcomes of one operation on one image for n keys: [n, ...]."""
   function = functools.partial(function, **settings)
-  return np.asarray(jax.jit(jax.vmap(function, (0, None)))(keys(n), image))
+  return np.asarray(jax.jit(jax.vmap(function, (0, None)))(keys(np.arange(n)), image))
 
 
 # Crops.
+
+AREAS = dict(min_area=0.2, max_area=0.5)
+
 
 @pytest.mark.parametrize('interpolation', RESAMPLING)
 @pytest.mark.parametrize('size', [9, 48])
@@ -68,21 +72,26 @@ def test_resized_box_is_pillows(interpolation, size):
 
 
 def test_random_resized_crop_resizes_the_box_that_it_draws():
-  image, settings = pixels(30, 26, 3), dict(min_area=0.1, max_area=0.9)
+  image = pixels(30, 26, 3)
   got = over_keys(
       augment.random_resized_crop, 8, image, size=12, interpolation='bicubic',
-      valid=jnp.array([25, 20]), **settings)
-  boxes = draw_boxes(8, (25, 20), **settings)
+      valid=jnp.array([25, 20]), **AREAS)
+  boxes = draw_boxes(8, (25, 20), **AREAS)
   for view, box in zip(got, boxes.T.tolist()):
     want = pillow_resize(image, *map(int, box), 12, 'bicubic')
     np.testing.assert_allclose(view, want.clip(0, 1), atol=1e-5)
 
 
-def draw_boxes(n, valid, **areas):
-  """Top, left, height and width of n crops: [4, n]."""
+@functools.cache
+def box_drawer(**areas):
   draw = functools.partial(
       resample.crop_box, min_aspect=3 / 4, max_aspect=4 / 3, **areas)
-  return np.array(jax.jit(jax.vmap(draw, (0, None)))(keys(n), jnp.array(valid)))
+  return jax.jit(jax.vmap(draw, (0, None)))
+
+
+def draw_boxes(n, valid, **areas):
+  """Top, left, height and width of n crops: [4, n]."""
+  return np.array(box_drawer(**areas)(keys(np.arange(n)), jnp.array(valid)))
 
 
 def torchvision_boxes(n, valid, min_area, max_area, rng):
@@ -126,7 +135,7 @@ def test_crops_are_distributed_as_torchvisions(valid):
 
 
 def test_crop_areas_are_uniform_and_aspects_uniform_in_their_logarithm():
-  _, _, height, width = draw_boxes(20_000, (4000, 4000), min_area=0.2, max_area=0.5)
+  _, _, height, width = draw_boxes(20_000, (4000, 4000), **AREAS)
   area = height * width / 4000**2
   aspect = np.log(width / height) / np.log(4 / 3)
   assert 0.199 < area.min() < 0.201 and 0.499 < area.max() < 0.501
@@ -135,11 +144,10 @@ def test_crop_areas_are_uniform_and_aspects_uniform_in_their_logarithm():
 
 
 @pytest.mark.parametrize('valid, want', [
-    ((10, 100), (0, 43, 10, 13)), ((100, 10), (43, 0, 13, 10)),
-    ((40, 44), (0, 0, 40, 44))])
+    ((10, 100), [0, 43, 10, 13]), ((100, 10), [43, 0, 13, 10])])
 def test_a_crop_that_never_fits_is_central_with_the_nearest_aspect(valid, want):
-  boxes = draw_boxes(20, valid, min_area=1.0, max_area=1.0)
-  assert (want == boxes.T).all()
+  boxes = draw_boxes(100, valid, min_area=0.9, max_area=1.0)
+  assert np.unique(boxes, axis=1).T.tolist() == [want]
 
 
 def test_pixels_outside_of_the_valid_region_do_not_count():
@@ -192,13 +200,14 @@ NUMPY = {
     'hue': shift_hue}
 
 
-def measured_factors(n):
-  """What `color_jitter` draws for n keys, by its effect on a dull image alone."""
+@functools.cache
+def measured_factors():
+  """What `color_jitter` draws for 3000 keys, by what each operation does alone."""
   dull = np.array([[[0.50, 0.46, 0.46], [0.46, 0.5, 0.48]]], np.float32)
   factors = {}
   for name in NUMPY:
     only = {k: v if k == name else 0.0 for k, v in JITTER.items()}
-    got = over_keys(augment.color_jitter, n, dull, p=1.0, **only)
+    got = over_keys(augment.color_jitter, 3000, dull, p=1.0, **only)
     if name == 'hue':
       h = [colorsys.rgb_to_hsv(*x[0, 0].astype(float))[0] for x in got]
       factors[name] = (np.array(h) + 0.5) % 1 - 0.5
@@ -210,27 +219,24 @@ def measured_factors(n):
 
 
 def test_jitter_is_the_sequence_of_its_operations_in_a_random_order():
-  n = 400
-  image = pixels(3, 3, 3, seed=4) ** 2
-  image[0, 0] = image[0, 0].mean()  # A grey pixel has no hue.
-  factors = measured_factors(n)
+  image = pixels(2, 2, 3)
+  factors = measured_factors()
   seen = dict.fromkeys(itertools.permutations(NUMPY), 0)
-  views = over_keys(augment.color_jitter, n, image, p=1.0, **JITTER)
+  views = over_keys(augment.color_jitter, 600, image, p=1.0, **JITTER)
   for i, got in enumerate(views):
-    errors = {}
-    for order in seen:
-      want = image.astype(float)
-      for name in order:
-        want = NUMPY[name](want, factors[name][i])
-      errors[order] = abs(got - want).max()
+    after = {(): image.astype(float)}  # Each sequence of operations -> its image.
+    for length in range(1, 5):
+      for order in itertools.permutations(NUMPY, length):
+        after[order] = NUMPY[order[-1]](after[order[:-1]], factors[order[-1]][i])
+    errors = {order: abs(got - after[order]).max() for order in seen}
     best, second = sorted(errors, key=errors.get)[:2]
     assert errors[best] < 1e-4, (i, errors)
     seen[best] += errors[second] > 1e-3  # Where nothing is clipped, some commute.
-  assert min(seen.values()) >= 1, seen
+  assert min(seen.values()) >= 2, seen
 
 
 def test_jitter_factors_are_uniform_and_independent():
-  factors = measured_factors(3000)
+  factors = measured_factors()
   for name, values in factors.items():
     low, high = (-0.2, 0.2) if name == 'hue' else (0.2, 1.8)
     fit = scipy.stats.kstest(values, 'uniform', (low, high - low))
@@ -267,7 +273,7 @@ def test_hue_is_colorsys():
     ('saturation', ImageEnhance.Color)])
 def test_jitter_operations_are_pillows_enhancements(name, enhance):
   image = (pixels(16, 16, 3) * 255).astype(np.uint8)
-  factors = measured_factors(10)[name]
+  factors = measured_factors()[name]
   only = {k: v if k == name else 0.0 for k, v in JITTER.items()}
   got = over_keys(
       augment.color_jitter, 10, image.astype(np.float32) / 255, p=1.0, **only)
@@ -375,7 +381,8 @@ def canvases(b, canvas=32):
   return images, sizes, np.arange(100, 100 + b, dtype=np.int32)
 
 
-VIEWS = dict(b=SIMCLR, a=dict(SIMCLR, size=20, blur=0.0, normalize='imagenet'))
+VIEWS = dict(
+    b=dict(SIMCLR, size=20, normalize='imagenet'), a=dict(SIMCLR, solarize=0.0))
 RNG = jax.random.key(3)
 views_of_batch = jax.jit(augment.make_views(VIEWS, dtype='float32'))
 
@@ -384,13 +391,12 @@ def test_views_are_those_of_single_images_with_the_documented_keys():
   images, sizes, index = canvases(8)
   got = views_of_batch(RNG, images, sizes, index)
   assert set(got) == {'a', 'b'}
-  assert got['a'].shape == (8, 20, 20, 3) and got['b'].shape == (8, 24, 24, 3)
-  for position, name in enumerate('ab'):
-    view = jax.jit(functools.partial(augment.view, **VIEWS[name]))
-    for i in range(8):
-      rng = jax.random.fold_in(jax.random.fold_in(RNG, index[i]), position)
-      want = view(rng, jnp.asarray(images[i], jnp.float32) / 255, sizes[i])
-      np.testing.assert_allclose(got[name][i], want, atol=1e-5)
+  assert got['a'].shape == (8, 24, 24, 3) and got['b'].shape == (8, 20, 20, 3)
+  view = jax.jit(functools.partial(augment.view, **VIEWS['b']))
+  for i in range(8):
+    rng = jax.random.fold_in(jax.random.fold_in(RNG, index[i]), 1)
+    want = view(rng, jnp.asarray(images[i], jnp.float32) / 255, sizes[i])
+    np.testing.assert_allclose(got['b'][i], want, atol=1e-5)
 
 
 def test_views_depend_on_the_id_alone_not_on_the_place_in_a_batch():
@@ -402,8 +408,8 @@ def test_views_depend_on_the_id_alone_not_on_the_place_in_a_batch():
     np.testing.assert_array_equal(got[name], np.asarray(want[name])[order])
 
 
-@pytest.mark.parametrize('num_devices', [1, 2, 4])
-def test_views_are_the_same_on_any_number_of_devices(num_devices):
+@pytest.mark.parametrize('num_devices', [2, 4])
+def test_views_on_more_devices_are_those_on_one(num_devices):
   batch = canvases(8)
   mapped = parallel.mapped(
       augment.make_views(VIEWS, dtype='float32'), (None, 0, 0, 0), 0)
@@ -418,7 +424,7 @@ def test_views_differ_between_names_examples_and_epochs():
   images, sizes, _ = canvases(1)
   images, sizes = images.repeat(8, 0), sizes.repeat(8, 0)
   index = np.arange(8, dtype=np.int32)
-  views = jax.jit(augment.make_views(dict(a=SIMCLR, b=SIMCLR), dtype='float32'))
+  views = jax.jit(augment.make_views(dict(a=CROP, b=CROP), dtype='float32'))
   seen = [
       view for epoch in range(2)
       for view in views(jax.random.key(epoch), images, sizes, index).values()]
@@ -427,21 +433,19 @@ def test_views_differ_between_names_examples_and_epochs():
 
 def test_bfloat16_views_are_close_to_float32():
   batch = canvases(8)
-  settings = dict(a=dict(SIMCLR, solarize=0.0))  # Solarising has a jump.
-  got, want = (
-      jax.jit(augment.make_views(settings, dtype=dtype))(RNG, *batch)['a']
-      for dtype in ('bfloat16', 'float32'))
-  assert got.dtype == jnp.bfloat16
-  error = abs(np.asarray(got, np.float32) - np.asarray(want))
+  want = views_of_batch(RNG, *batch)['a']  # Without solarising, which has a jump.
+  got = jax.jit(augment.make_views(dict(a=VIEWS['a']), dtype='bfloat16'))(RNG, *batch)
+  assert got['a'].dtype == jnp.bfloat16
+  error = abs(np.asarray(got['a'], np.float32) - np.asarray(want))
   assert error.max() < 0.03 and error.mean() < 0.003, (error.max(), error.mean())
 
 
-def test_values_stay_in_range():
+def test_views_stay_in_range():
   views = views_of_batch(RNG, *canvases(8))
-  assert views['b'].min() >= 0 and views['b'].max() <= 1
-  image = views['a'] * np.array(color.STD) + np.array(color.MEAN)
+  assert views['a'].min() >= 0 and views['a'].max() <= 1
+  image = views['b'] * np.array(color.STD) + np.array(color.MEAN)
   assert image.min() >= -1e-6 and image.max() <= 1 + 1e-6
-  assert views['a'].min() < -0.5
+  assert views['b'].min() < -0.5
 
 
 def test_other_keys_ids_and_sizes_do_not_compile_again():
@@ -454,12 +458,12 @@ def test_other_keys_ids_and_sizes_do_not_compile_again():
 
 
 def test_what_has_probability_zero_is_not_traced():
-  def primitives(settings):
+  def products_and_loops(settings):
     view = functools.partial(augment.view, **settings)
-    jaxpr = str(jax.make_jaxpr(view)(RNG, jnp.zeros((32, 32, 3)), jnp.ones(2, int)))
-    return jaxpr.count('random_bits'), jaxpr.count('dot_general')
-  assert primitives(CROP) == (1, 2)
-  assert primitives(SIMCLR) == (6, 4)
+    text = str(jax.make_jaxpr(view)(RNG, jnp.zeros((32, 32, 3)), jnp.ones(2, int)))
+    return text.count('dot_general['), text.count('scan[')
+  assert products_and_loops(CROP) == (2, 0)
+  assert products_and_loops(SIMCLR) == (4, 2)
 
 
 def test_eval_view_is_center_view_of_each():
@@ -468,7 +472,7 @@ def test_eval_view_is_center_view_of_each():
   got = augment.make_eval_view(settings, dtype='float32')(images, sizes)
   for view, image, size in zip(got, images, sizes):
     want = augment.center_view(image.astype(np.float32) / 255, size, **settings)
-    np.testing.assert_allclose(view, want, atol=1e-6)
+    np.testing.assert_allclose(view, want, atol=1e-5)
 
 
 @pytest.mark.parametrize('wrong, message', [

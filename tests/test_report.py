@@ -14,6 +14,7 @@ from sklearn import neighbors
 from jaxssl import report
 from jaxssl.report import charts
 from jaxssl.report import features_map
+from jaxssl.report import overview
 from jaxssl.report import pictures
 from jaxssl.report import reader
 from jaxssl.report import tables
@@ -397,6 +398,7 @@ def test_verdict_minds_the_number_of_images(tmp_path, top1, count, mood, title):
   made_workdir.write_result(tmp_path, 'linear', 9, top1, num_examples=count)
   got = verdicts.verdict(reader.read(tmp_path))
   assert got[0] == mood and got[1].startswith(title)
+  assert (f'with {count} test images' in got[2]) == title.startswith('No better')
 
 
 def test_margin_is_two_standard_errors():
@@ -415,6 +417,28 @@ def test_verdict_before_any_evaluation(tmp_path):
       '{"step": 1, "train/loss": 4.9, "train/chance": 4.8}\n')
   mood, title, _ = verdicts.verdict(reader.read(tmp_path))
   assert (mood, title) == ('bad', 'The loss is not below chance, 4.8')
+
+
+@pytest.mark.parametrize('data, title', [
+    (dict(name='shapes', domain='species'), 'SimCLR on shapes species'),
+    (dict(name='folder', root='/photos/birds/'), 'SimCLR on birds'),
+    (dict(name='cifar10', root='/data/cifar10'), 'SimCLR on cifar10'),
+    (dict(name='tfds', dataset='cifar100'), 'SimCLR on cifar100'),
+    (dict(name='arrays'), 'SimCLR on arrays'), ({}, 'SimCLR')])
+def test_title(tmp_path, data, title):
+  made_workdir.write_config(tmp_path, data=data)
+  assert overview.title(reader.read(tmp_path)) == title
+
+
+def test_main_metrics_come_first(tmp_path):
+  # As files have it: keys in the order of the alphabet.
+  made_workdir.write_result(
+      tmp_path, 'linear', 1, 0.5,
+      metrics={'holdout_top1': 0.4, 'rate': 0.3, 'top1': 0.5, 'train_top1': 0.6})
+  (result,) = reader.read(tmp_path).results
+  assert [row['label'] for row in tables.rows(result)] == [
+      'top-1', 'holdout top-1', 'train top-1']
+  assert tables.others(result) == 'rate 0.3'
 
 
 def test_result_of_a_features_file(tmp_path):

@@ -122,7 +122,7 @@ def make(
     *, depth, width, stem, zero_init_residual, dtype, projector, version='v1.5'):
   """A ResNet with a projection head.
 
-  Kernels begin as in SimCLR's reference code: truncated normal, variance 1 / inputs.
+  Kernels begin as in SimCLR's code: truncated normal, variance 1 / fan in.
   Parameters and statistics are float32 whatever the dtype.
 
   Args:

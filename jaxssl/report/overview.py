@@ -22,9 +22,10 @@ def title(run):
   method, data = section(run, 'method').get('name'), section(run, 'data')
   if not method:
     return run.name
-  folder = pathlib.Path(str(data.get('root') or '')).name
-  source = None if data.get('name') == 'folder' and folder else data.get('name')
-  on = ' '.join(str(part) for part in (source, data.get('domain'), folder) if part)
+  source, folder = data.get('name'), pathlib.Path(str(data.get('root') or '')).name
+  if source in ('folder', 'arrays', 'tfds'):  # These do not say which images.
+    source = data.get('dataset') or folder or source
+  on = ' '.join(str(part) for part in (source, data.get('domain')) if part)
   return METHODS.get(str(method), str(method)) + (f' on {on}' if on else '')
 
 
@@ -122,9 +123,10 @@ def pairs(value):
   """A JSON value as (key, text) pairs; the key is empty where the text says all."""
   if not isinstance(value, dict):
     return [] if value in (None, '', []) else [('', text(value))]
+  named_first = sorted(value.items(), key=lambda pair: pair[0] != 'name')
   return [
       ('' if key == 'name' else str(key), text(v))
-      for key, v in value.items() if v not in ('', [], {})]
+      for key, v in named_first if v not in ('', [], {})]
 
 
 def text(value):

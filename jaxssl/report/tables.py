@@ -40,6 +40,7 @@ def rows(result):
         'control_text': '–' if control is None else write(control),
         'chance_text': '–' if chance is None else write(chance),
         'difference': difference(value, control, fraction)})
+  table.sort(key=lambda row: row['chance'] is None)  # The test set's own first.
   return [row for row in table if row['fraction']] or table
 
 

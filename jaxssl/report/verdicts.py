@@ -68,8 +68,8 @@ def compared(score):
   if gap < -noise:
     return 'bad', 'It is worse than an untrained network', f'{facts}.'
   return 'bad', 'No better than an untrained network', (
-      f'{facts}. With so many test images, a difference of less than '
-      f'{100 * noise:.1f} points is no difference.')
+      f'{facts}. Less than {100 * noise:.1f} points is no difference with '
+      f'{score["num_test"] or "these"} test images.')
 
 
 def margin(value, control, num_test):
@@ -151,16 +151,19 @@ def health_cards(run):
     `untrained`) and `chart`, None where there is no course to draw.
   """
   numbers, untrained = health_numbers(run)
-  cards = {}
+  # Cards in the order of HEALTH; what it does not know comes last.
+  cards = {
+      stem: {'title': title, 'meaning': meaning, 'values': [], 'curves': {}}
+      for stem, (title, meaning) in HEALTH.items()}
   for name, value in numbers.items():
     stem, _, output = name.rpartition('_')
     if output not in OUTPUTS:
       stem, output = name, ''
     if stem == 'dims':
       continue  # The most RankMe can be, which the sentence says.
-    title, meaning = HEALTH.get(stem, (tables.readable(stem), ''))
+    title = HEALTH.get(stem, [tables.readable(stem)])[0]
     card = cards.setdefault(
-        stem, {'title': title, 'meaning': meaning, 'values': [], 'curves': {}})
+        stem, {'title': title, 'meaning': '', 'values': [], 'curves': {}})
     card['values'].append({
         'text': charts.number(value), 'output': OUTPUTS.get(output, ''),
         'untrained': charts.number(untrained[name]) if name in untrained else None})
@@ -169,4 +172,4 @@ def health_cards(run):
       card['curves'][OUTPUTS.get(output, title)] = steps, values
   return [
       {**card, 'chart': charts.chart(card['title'], card.pop('curves'))}
-      for card in cards.values()]
+      for card in cards.values() if card['values']]

@@ -26,6 +26,11 @@ def triangle(t):
   return 4 * abs(t - np.floor(t) - 0.5) - 1
 
 
+def cell(t):
+  """The place within each unit interval, from -0.5 to 0.5."""
+  return t - np.floor(t) - 0.5
+
+
 def colour(lightness, chroma, hue):
   """A colour of OKLCh (Ottosson 2020, https://bottosson.github.io/posts/oklab).
 

@@ -72,6 +72,21 @@ class Sheet:
     above = grid[:, top]                                          # [n, s, s]
     return above + (grid[:, top + 1] - above) * weight[:, None]
 
+  def tone(self, hue, chroma, lightness, spread=0.05):
+    """[3, n, 1, 1] a colour for each image, its hue `spread` from `hue` at most."""
+    return geo.colour(
+        lightness + self.uniform(-0.12, 0.12), chroma * self.uniform(0.6, 1.2),
+        hue + self.uniform(-spread, spread))
+
+  def patches(self, u, v):
+    """[n, s, s] a number in [0, 1) for each unit square of (u, v), of 8 x 8 in turn."""
+    row, column = (np.floor(t) - 8 * np.floor(np.floor(t) / 8) for t in (v, u))
+    index = np.broadcast_to(
+        (8 * row + column).astype(np.int64), self.rgb.shape[1:])
+    index = index.reshape(len(self.keys), -1)
+    values = self.lattice(1, 64)[:, 0]
+    return np.take_along_axis(values, index, 1).reshape(-1, self.size, self.size)
+
   def _taps(self, cells):
     """[s] the grid line before each pixel, and the weight of the one after it."""
     place = (np.arange(self.size, dtype=np.float32) + 0.5) * cells / self.size
