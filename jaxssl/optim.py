@@ -49,7 +49,8 @@ def lars(
   """LARS as in SimCLR's reference code (https://arxiv.org/abs/1708.03888).
 
   The rate multiplies the gradient before it enters the momentum. Arrays of one axis
-  and whatever is below a 'classifier' have neither decay nor a trust ratio.
+  and whatever is below a 'classifier' have neither decay nor a trust ratio; the
+  reference's loss adds a decay of the classifier, this does not.
   """
   check_at_least_zero(weight_decay=weight_decay)
   check_fractions(momentum=momentum)

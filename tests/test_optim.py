@@ -113,7 +113,8 @@ def test_updates_are_those_of_the_definition(kind, reference):
 
 @pytest.mark.parametrize('scaling, peak', [
     ('linear', 0.3 * 512 / 256), ('sqrt', 0.3 * 512**0.5), ('none', 0.3)])
-@pytest.mark.parametrize('warmup_epochs, warmup_steps', [(0.0, 0), (0.25, 5), (2, 40)])
+@pytest.mark.parametrize('warmup_epochs, warmup_steps', [
+    (0.0, 0), (0.25, 5), (2, 40)])
 def test_schedule(scaling, peak, warmup_epochs, warmup_steps):
   _, schedule = optim.make(
       **{**SETTINGS['lars'], 'scaling': scaling, 'warmup_epochs': warmup_epochs},
@@ -151,5 +152,5 @@ def test_mistakes_are_told_in_one_line(kind, changes, told):
 
 def test_a_missing_key_is_told():
   settings = {k: v for k, v in SETTINGS['sgd'].items() if k != 'nesterov'}
-  with pytest.raises(ValueError, match=r'config.optim lacks nesterov; its keys are'):
+  with pytest.raises(ValueError, match='config.optim lacks nesterov; its keys'):
     optim.make(**settings, **LENGTHS)

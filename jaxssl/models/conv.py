@@ -11,6 +11,7 @@ kernel, for which XLA transposes the whole batch.
 """
 
 import functools
+import math
 
 import flax.linen as nn
 import jax
@@ -57,7 +58,7 @@ def conv(x, kernel, stride):
 
 
 def xla_conv(x, kernel, stride):
-  """The same as XLA's own convolution."""
+  """What `conv` computes, by XLA."""
   p = len(kernel) // 2
   return lax.conv_general_dilated(
       x, kernel, (stride, stride), [(p, p), (p, p)],
@@ -65,7 +66,7 @@ def xla_conv(x, kernel, stride):
 
 
 def tiny_conv(x, kernel, stride):
-  """The same as one matrix product of all patches."""
+  """What `conv` computes, as one matrix product of all patches."""
   patches = extract_patches(x, len(kernel), stride)
   return patches @ kernel.reshape(-1, kernel.shape[-1])
 
@@ -82,7 +83,7 @@ def extract_patches(x, k, stride):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def cpu_conv(x, kernel, stride):
-  """The same with a gradient of the kernel that fits a CPU's cache."""
+  """What `conv` computes, with a gradient of the kernel for CPUs."""
   return xla_conv(x, kernel, stride)
 
 
@@ -132,7 +133,7 @@ def kernel_grad(x, dy, k, stride):
 
   pair, widths = (
       (offsets, (k * c, k * d)) if stride == 1 else (patches, (k * k * c, d)))
-  n = _largest_divisor(b, CHUNK // (dy[0, ..., 0].size * sum(widths)))
+  n = _largest_divisor(b, CHUNK // (math.prod(dy.shape[1:3]) * sum(widths)))
 
   def add_chunk(i, total):
     left, right = pair(*(lax.dynamic_slice_in_dim(a, i * n, n) for a in (x, dy)))

@@ -26,17 +26,19 @@ class Projector(nn.Module):
   @nn.compact
   def __call__(self, h, train):
     """[b, e] features -> float32 [b, d], not normalised to unit length."""
-    hidden = self.hidden or h.shape[-1]
     x = h
-    for i in range(1, self.num_layers):
-      x = nn.relu(self._layer(x, i, hidden, self.dtype, True, train))
-    return self._layer(x, self.num_layers, self.out, 'float32', False, train)
-
-  def _layer(self, x, i, features, dtype, use_bias, train):
-    x = nn.Dense(
-        features, use_bias=False, dtype=self.dtype,
-        kernel_init=nn.initializers.normal(0.01), name=f'dense{i}')(x)
-    return norm.BatchNorm(dtype, use_bias=use_bias, name=f'bn{i}')(x, train)
+    for i in range(1, self.num_layers + 1):
+      last = i == self.num_layers
+      x = nn.Dense(
+          self.out if last else self.hidden or h.shape[-1], use_bias=False,
+          dtype=self.dtype, kernel_init=nn.initializers.normal(0.01),
+          name=f'dense{i}')(x)
+      x = norm.BatchNorm(
+          'float32' if last else self.dtype, use_bias=not last,
+          name=f'bn{i}')(x, train)
+      if not last:
+        x = nn.relu(x)
+    return x
 
 
 def projector(*, hidden, out, num_layers, dtype):

@@ -133,6 +133,23 @@ def test_a_block_is_its_definition(kind, strides):
   np.testing.assert_allclose(got, np.maximum(y + shortcut, 0), rtol=1e-4, atol=1e-5)
 
 
+def test_the_imagenet_stem_is_its_definition():
+  encoder = resnet.Encoder(
+      block=resnet.basic, num_blocks=(), channels=4, stem='imagenet',
+      zero_init_residual=False, dtype='float32')
+  images = normal(2, 12, 9, 3)
+  variables = init(encoder, images, False)
+  params, stats = variables['params'], variables['batch_stats']
+  x = numpy_norm(
+      numpy_conv(images, params['stem_conv']['kernel'], 2),
+      params['stem_bn'], stats['stem_bn'])                        # [2, 6, 5, 4]
+  x = np.pad(np.maximum(x, 0), ((0, 0), (1, 1), (1, 1), (0, 0)))
+  pooled = [
+      x[:, i:i + 3, j:j + 3].max((1, 2)) for i in (0, 2, 4) for j in (0, 2, 4)]
+  got = jax.jit(lambda x: encoder.apply(variables, x, False))(images)
+  np.testing.assert_allclose(got, np.mean(pooled, axis=0), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize('zero', [True, False])
 def test_zero_init_makes_a_block_pass_on_its_input(zero):
   block = resnet.Block(resnet.basic(8, 1), zero_init_residual=zero, dtype='float32')

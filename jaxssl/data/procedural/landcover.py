@@ -14,23 +14,15 @@ from jaxssl.data.procedural import surroundings
 LEVELS = ('origin', 'group', 'cover')
 
 
-def tone(sheet, hue, chroma, lightness, spread=0.06):
-  """A colour near to `hue`, at most 0.12 lighter or darker than `lightness`."""
-  return geo.colour(
-      lightness + sheet.uniform(-0.12, 0.12), chroma * sheet.uniform(0.6, 1.2),
-      hue + sheet.uniform(-spread, spread))
+def tone(sheet, hue, chroma, lightness, spread=0.1):
+  return sheet.tone(hue, chroma, lightness, spread=spread, range=0.2)
 
 
 def ground(sheet, colour, rough):
   """Covers everything with a colour of uneven light."""
-  sheet.paint(np.float32(1), colour)
+  sheet.paint(1, colour)
   cloudy = sheet.noise(5, 5) + 0.6 * sheet.noise(14, 14) - 0.8
   sheet.shade(1 + rough * cloudy)
-
-
-def cell(t):
-  """Distance from the middle of each unit interval, -0.5 to 0.5."""
-  return t - np.floor(t) - 0.5
 
 
 def crowns(sheet, u, v, pitch, where, colour):
@@ -38,8 +30,8 @@ def crowns(sheet, u, v, pitch, where, colour):
   p, q = u / pitch, v / pitch
   p = p + 0.5 * np.floor(q)
   size = 0.3 + 0.2 * sheet.patches(p, q)
-  a = cell(p) + 0.25 * (sheet.patches(p, q) - 0.5)
-  b = cell(q) + 0.25 * (sheet.patches(p, q) - 0.5)
+  a = geo.cell(p) + 0.25 * (sheet.patches(p, q) - 0.5)
+  b = geo.cell(q) + 0.25 * (sheet.patches(p, q) - 0.5)
   sheet.shade(1 - 0.5 * where * sheet.cover(geo.disc(a - 0.12, b - 0.12, size), pitch))
   tree = where * sheet.cover(geo.disc(a, b, size), pitch)
   sheet.paint(tree, colour)
@@ -90,7 +82,7 @@ def meadow(sheet, u, v):
   sheet.shade(1 + 0.08 * blades)
   for hue in (0.28, 0.95, 0.1):
     p, q = geo.rotate(u / 0.17, v / 0.17, sheet.uniform())
-    bloom = geo.disc(cell(p) + 0.3 * (sheet.patches(p, q) - 0.5), cell(q), 0.3)
+    bloom = geo.disc(geo.cell(p) + 0.3 * (sheet.patches(p, q) - 0.5), geo.cell(q), 0.3)
     patch = np.clip(sheet.noise(4, 4) * 4 - 1.9, 0, 1)
     there = patch * (sheet.patches(p, q) > 0.45)
     sheet.paint(there * sheet.cover(bloom, 0.17), tone(sheet, hue, 0.15, 0.75))
@@ -109,12 +101,12 @@ def fields(sheet, u, v):
   p, q = u / 0.8, v / 0.65
   p = p + 0.4 * np.floor(q)
   crop = sheet.patches(p, q)
-  sheet.paint(np.float32(1), tone(sheet, 0.22, 0.07, 0.6))
+  sheet.paint(1, tone(sheet, 0.22, 0.07, 0.6))
   sheet.paint(sheet.patches(p, q), tone(sheet, 0.37, 0.12, 0.6))
   sheet.paint(sheet.patches(p, q) > 0.7, tone(sheet, 0.29, 0.13, 0.85))
   turned = np.where(crop > 0.5, u, v)
   sheet.shade(1 + 0.22 * geo.triangle(turned * (5 + 3 * np.floor(crop * 4) / 4)))
-  hedge = np.minimum((0.5 - abs(cell(p))) * 0.8, (0.5 - abs(cell(q))) * 0.65) - 0.035
+  hedge = np.minimum((0.5 - abs(geo.cell(p))) * 0.8, (0.5 - abs(geo.cell(q))) * 0.65) - 0.035
   sheet.paint(sheet.cover(hedge), tone(sheet, 0.38, 0.07, 0.3))
 
 
@@ -123,7 +115,7 @@ def orchard(sheet, u, v):
   sheet.shade(1 - 0.15 * sheet.cover(geo.triangle(v / 0.34) * 0.08))
   p, q = u / 0.34, v / 0.34
   size = 0.3 + 0.06 * sheet.patches(p, q)
-  a, b = cell(p), cell(q)
+  a, b = geo.cell(p), geo.cell(q)
   sheet.shade(1 - 0.5 * sheet.cover(geo.disc(a - 0.14, b - 0.14, size), 0.34))
   tree = sheet.cover(geo.disc(a, b, size), 0.34)
   sheet.paint(tree, tone(sheet, 0.39, 0.12, 0.5))
@@ -133,19 +125,19 @@ def orchard(sheet, u, v):
 def greenhouses(sheet, u, v):
   ground(sheet, tone(sheet, 0.27, 0.06, 0.5), 0.3)
   p, q = u / 1.1, v / 0.5
-  roof = geo.box(cell(p) * 1.1, cell(q) * 0.5, 0.5, 0.2)
+  roof = geo.box(geo.cell(p) * 1.1, geo.cell(q) * 0.5, 0.5, 0.2)
   sheet.shade(1 - 0.4 * sheet.cover(roof - 0.03, blur=0.06))
   glass = sheet.cover(roof)
   sheet.paint(glass, tone(sheet, 0.57, 0.04, 0.85))
   sheet.shade(1 - 0.3 * glass * (sheet.patches(p, q) > 0.6))
-  sheet.shade(1 + 0.28 * glass * geo.triangle(cell(q) * 5))
+  sheet.shade(1 + 0.28 * glass * geo.triangle(geo.cell(q) * 5))
   ribs = sheet.cover((0.75 - geo.triangle(u / 0.15)) * 0.03)
   sheet.shade(1 - 0.35 * glass * ribs)
 
 
 def blocks(sheet, p, q, pitch, margin, roofs):
   """A street grid with one flat roof and its shadow on each lot."""
-  a, b = cell(p), cell(q)
+  a, b = geo.cell(p), geo.cell(q)
   wide = (0.5 - margin) * (0.75 + 0.25 * sheet.patches(p, q))
   deep = (0.5 - margin) * (0.75 + 0.25 * sheet.patches(p, q))
   sheet.shade(1 - 0.5 * sheet.cover(geo.box(a - 0.1, b - 0.1, wide, deep), pitch))
@@ -161,15 +153,15 @@ def city(sheet, u, v):
   roof, a, b = blocks(sheet, p, q, 0.4, 0.12, tone(sheet, 0.15, 0.03, 0.68))
   shaft = geo.box(a - 0.05, b + 0.03, 0.13, 0.1)
   sheet.shade(1 - 0.5 * roof * sheet.cover(shaft, 0.4) * (sheet.patches(p, q) > 0.4))
-  avenue = abs(cell(u / 1.6)) * 1.6 - 0.07
+  avenue = abs(geo.cell(u / 1.6)) * 1.6 - 0.07
   sheet.paint(sheet.cover(avenue), tone(sheet, 0.7, 0.01, 0.35))
-  dashes = np.maximum(abs(cell(u / 1.6)) * 1.6 - 0.015, geo.triangle(v / 0.2) * 0.05)
+  dashes = np.maximum(abs(geo.cell(u / 1.6)) * 1.6 - 0.015, geo.triangle(v / 0.2) * 0.05)
   sheet.paint(sheet.cover(dashes), (0.95, 0.95, 0.9))
 
 
 def suburb(sheet, u, v):
   ground(sheet, tone(sheet, 0.35, 0.09, 0.58), 0.35)
-  street = abs(cell(v / 1.3)) * 1.3 - 0.09
+  street = abs(geo.cell(v / 1.3)) * 1.3 - 0.09
   p, q = u / 0.5, v / 0.65
   crowns(sheet, u + 0.1, v, 0.21, sheet.patches(u / 0.21, v / 0.21) > 0.6,
          tone(sheet, 0.39, 0.09, 0.42))
@@ -183,30 +175,29 @@ def suburb(sheet, u, v):
 
 def motorway(sheet, u, v):
   ground(sheet, tone(sheet, 0.33, 0.07, 0.52), 0.4)
-  tar = tone(sheet, 0.72, 0.01, 0.42)
+  tar, kerb = tone(sheet, 0.72, 0.01, 0.42), (0.88, 0.87, 0.82)
   ramp = abs(geo.disc(u - 0.45, v - 0.45, 0.4)) - 0.08
-  ways = (abs(u + 0.1) * 1, u), (abs(v + 0.1) * 1, v)
-  sheet.paint(sheet.cover(ramp - 0.02), (0.85, 0.84, 0.8))
+  sheet.paint(sheet.cover(ramp - 0.02), kerb)
   sheet.paint(sheet.cover(ramp), tar)
-  for (across, _), along in zip(ways, (v, u)):
+  for across, along in (abs(u + 0.1), v), (abs(v + 0.1), u):
     sheet.shade(1 - 0.35 * sheet.cover(across - 0.3, blur=0.08))
-    sheet.paint(sheet.cover(across - 0.27), (0.88, 0.87, 0.82))
+    sheet.paint(sheet.cover(across - 0.27), kerb)
     sheet.paint(sheet.cover(across - 0.25), tar)
-    sheet.paint(sheet.cover(across - 0.025), (0.88, 0.87, 0.82))
-    lanes = np.maximum(abs(across - 0.135) - 0.012, geo.triangle(along / 0.18) * 0.045)
-    sheet.paint(sheet.cover(lanes), (0.95, 0.95, 0.9))
-    lane = across / 0.135
-    traffic = geo.box(cell(lane) * 0.135, cell(along / 0.3) * 0.3, 0.035, 0.075)
-    there = (sheet.patches(lane, along / 0.3) > 0.6) * sheet.cover(across - 0.25)
-    car = tone(sheet, 0.05, 0.15, 0.6, spread=0.5)
-    sheet.paint(there * sheet.cover(traffic), car)
+    sheet.paint(sheet.cover(across - 0.025), kerb)
+    dashes = np.maximum(abs(across - 0.135) - 0.012, geo.triangle(along / 0.18) * 0.045)
+    sheet.paint(sheet.cover(dashes), (0.95, 0.95, 0.9))
+    p, q = across / 0.135, along / 0.3
+    cars = np.maximum(geo.box(geo.cell(p) * 0.135, geo.cell(q) * 0.3, 0.035, 0.075),
+                      across - 0.25)
+    busy = sheet.patches(p, q) > 0.6
+    sheet.paint(busy * sheet.cover(cars), tone(sheet, 0.05, 0.15, 0.6, spread=0.5))
 
 
 def picture(sheet, land):
   """Paints an image of one class from a random height and side."""
   u, v, _ = sheet.frame((0.75, 1.25), reach=0.4, turn=0.5)
   land(sheet, u, v)
-  surroundings.light(sheet)
+  surroundings.light(sheet, dapple=0.8)
 
 
 CLASSES = {

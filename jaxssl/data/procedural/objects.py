@@ -15,16 +15,9 @@ LEVELS = ('category', 'object')
 BLACK = (0.08, 0.08, 0.1)
 
 
-def tone(sheet, hue, chroma, lightness):
-  """A colour near to `hue`, at most 0.15 lighter or darker than `lightness`."""
-  return geo.colour(
-      lightness + sheet.uniform(-0.15, 0.15), chroma * sheet.uniform(0.7, 1.2),
-      hue + sheet.uniform(-0.05, 0.05))
-
-
-def place(sheet, turn=0.04):
+def place(sheet, turn=0.1):
   """Coordinates of an object, which may face either side."""
-  u, v, scale = sheet.frame((0.8, 1.1), reach=0.22, turn=turn)
+  u, v, scale = sheet.frame((0.75, 1.15), reach=0.32, turn=turn)
   return u * sheet.sign(), v, scale
 
 
@@ -45,10 +38,10 @@ def car(sheet):
   body = geo.union(geo.box(u, v - 0.15, 0.95, 0.25, 0.12), cabin)
   wheels = geo.disc(abs(u) - 0.52, v - 0.4, 0.24)
   surroundings.shadow(sheet, geo.union(body, wheels), scale)
-  sheet.paint(sheet.cover(body, scale), tone(sheet, 0.07, 0.17, 0.58))
+  sheet.paint(sheet.cover(body, scale), sheet.tone(0.07, 0.17, 0.58))
   gloss(sheet, np.maximum(body + 0.04, abs(v - 0.02) - 0.04), scale, 0.6)
   panes = np.maximum(cabin + 0.08, 0.04 - abs(u + 0.02))
-  sheet.paint(sheet.cover(panes, scale), tone(sheet, 0.65, 0.05, 0.75))
+  sheet.paint(sheet.cover(panes, scale), sheet.tone(0.65, 0.05, 0.75))
   sheet.paint(sheet.cover(wheels, scale), BLACK)
   sheet.paint(sheet.cover(wheels + 0.13, scale), (0.8, 0.8, 0.82))
   lamp = geo.ellipse(u + 0.9, v - 0.08, 0.06, 0.08)
@@ -56,7 +49,7 @@ def car(sheet):
 
 
 def sailboat(sheet):
-  u, v, scale = place(sheet, turn=0.06)
+  u, v, scale = place(sheet, turn=0.12)
   hull = geo.polygon(u, v, (-0.85, 0.35), (0.9, 0.35), (0.55, 0.8), (-0.5, 0.8))
   main = geo.polygon(u, v, (0.05, -0.95), (0.8, 0.25), (0.05, 0.25))
   jib = geo.polygon(u, v, (-0.07, -0.75), (-0.07, 0.25), (-0.7, 0.25))
@@ -64,77 +57,77 @@ def sailboat(sheet):
   surroundings.shadow(sheet, geo.union(hull, main, jib), scale)
   sheet.paint(sheet.cover(mast, scale), BLACK)
   cloth = sheet.cover(geo.union(main, jib), scale)
-  sheet.paint(cloth, tone(sheet, 0.28, 0.03, 0.92))
+  sheet.paint(cloth, sheet.tone(0.28, 0.03, 0.92))
   stripes = sheet.cover(geo.triangle(v * 2.2) * 0.11, scale)
-  sheet.paint(cloth * stripes, tone(sheet, 0.03, 0.16, 0.6))
-  wood = tone(sheet, 0.15, 0.09, 0.5)
+  sheet.paint(cloth * stripes, sheet.tone(0.03, 0.16, 0.6))
+  wood = sheet.tone(0.15, 0.09, 0.5)
   sheet.paint(sheet.cover(hull, scale), grain(sheet, v, wood))
 
 
 def balloon(sheet):
-  u, v, scale = place(sheet, turn=0.05)
+  u, v, scale = place(sheet, turn=0.12)
   skirt = geo.polygon(u, v, (-0.6, 0.05), (0.6, 0.05), (0.17, 0.6), (-0.17, 0.6))
   envelope = geo.union(geo.disc(u, v + 0.25, 0.7), skirt)
   ropes = geo.stroke(abs(u), v, (0.15, 0.6), (0.1, 0.8), 0.02)
   basket = geo.box(u, v - 0.88, 0.15, 0.11, 0.03)
   surroundings.shadow(sheet, geo.union(envelope, basket), scale)
   sheet.paint(sheet.cover(ropes, scale), BLACK)
-  sheet.paint(sheet.cover(basket, scale), tone(sheet, 0.15, 0.09, 0.5))
+  sheet.paint(sheet.cover(basket, scale), sheet.tone(0.15, 0.09, 0.5))
   cloth = sheet.cover(envelope, scale)
-  sheet.paint(cloth, tone(sheet, 0.27, 0.15, 0.82))
+  sheet.paint(cloth, sheet.tone(0.27, 0.15, 0.82))
   bulge = u / np.sqrt(np.maximum(0.56 - (v + 0.25) * (v + 0.25), 0.04))
   bulge = bulge * (1 + 0.3 * bulge * bulge)
   gores = sheet.cover(geo.triangle(bulge * 1.4) * 0.13, scale)
-  sheet.paint(cloth * gores, tone(sheet, 0.83, 0.16, 0.5))
+  sheet.paint(cloth * gores, sheet.tone(0.83, 0.16, 0.5))
   sheet.shade(1 - 0.35 * cloth * np.clip(u + 0.3, 0, 1))
 
 
 def mug(sheet):
-  u, v, scale = place(sheet, turn=0.06)
+  u, v, scale = place(sheet, turn=0.12)
   body = geo.box(u + 0.15, v, 0.58, 0.7, 0.15)
   handle = abs(geo.ellipse(u - 0.45, v, 0.38, 0.4)) - 0.09
   surroundings.shadow(sheet, geo.union(body, handle), scale)
   clay = sheet.cover(geo.union(body, handle), scale)
-  sheet.paint(clay, tone(sheet, 0.7, 0.12, 0.5))
+  sheet.paint(clay, sheet.tone(0.7, 0.12, 0.5))
   band = np.maximum(body, abs(v - 0.05) - 0.26)
   sheet.paint(sheet.cover(band, scale), (0.95, 0.94, 0.9))
-  spots = geo.disc((u / 0.3 - np.floor(u / 0.3) - 0.5) * 0.3, v - 0.05, 0.1)
-  sheet.paint(sheet.cover(np.maximum(spots, body), scale), tone(sheet, 0.2, 0.15, 0.7))
+  spots = geo.disc(geo.cell(u / 0.3) * 0.3, v - 0.05, 0.1)
+  sheet.paint(sheet.cover(np.maximum(spots, body), scale), sheet.tone(0.2, 0.15, 0.7))
   sheet.paint(sheet.cover(geo.ellipse(u + 0.15, v + 0.6, 0.5, 0.13), scale),
               (0.2, 0.12, 0.08))
   gloss(sheet, geo.box(u + 0.52, v, 0.05, 0.45, 0.05), scale, 0.5)
 
 
 def bottle(sheet):
-  u, v, scale = place(sheet, turn=0.08)
+  u, v, scale = place(sheet, turn=0.15)
   glass = geo.union(
       geo.box(u, v - 0.35, 0.36, 0.6, 0.12), geo.box(u, v + 0.6, 0.13, 0.35, 0.04),
       geo.polygon(u, v, (-0.13, -0.45), (0.13, -0.45), (0.36, -0.1), (-0.36, -0.1)))
   surroundings.shadow(sheet, glass, scale)
-  sheet.paint(0.8 * sheet.cover(glass, scale), tone(sheet, 0.43, 0.13, 0.5))
+  sheet.paint(0.8 * sheet.cover(glass, scale), sheet.tone(0.43, 0.13, 0.5))
   sheet.shade(1 - 0.5 * sheet.cover(abs(glass + 0.05) - 0.05, scale))
   label = geo.box(u, v - 0.38, 0.34, 0.24)
-  sheet.paint(sheet.cover(label, scale), tone(sheet, 0.25, 0.06, 0.88))
+  sheet.paint(sheet.cover(label, scale), sheet.tone(0.25, 0.06, 0.88))
   lines = np.maximum(label + 0.08, geo.triangle(v * 5) * 0.05)
-  sheet.paint(sheet.cover(lines, scale), tone(sheet, 0.05, 0.12, 0.4))
+  sheet.paint(sheet.cover(lines, scale), sheet.tone(0.05, 0.12, 0.4))
   cap = geo.box(u, v + 0.9, 0.15, 0.08, 0.03)
-  sheet.paint(sheet.cover(cap, scale), tone(sheet, 0.05, 0.15, 0.45))
+  sheet.paint(sheet.cover(cap, scale), sheet.tone(0.05, 0.15, 0.45))
   gloss(sheet, geo.box(u + 0.2, v - 0.3, 0.04, 0.5, 0.04), scale, 0.7)
 
 
 def bowl(sheet):
-  u, v, scale = place(sheet, turn=0.06)
+  u, v, scale = place(sheet, turn=0.12)
   rim = geo.ellipse(u, v + 0.25, 0.92, 0.24)
   foot = geo.box(u, v - 0.66, 0.35, 0.1, 0.04)
   body = np.maximum(geo.ellipse(u, v + 0.25, 0.92, 0.92), -0.25 - v)
   outside = geo.union(body, rim, foot)
   surroundings.shadow(sheet, outside, scale)
-  sheet.paint(sheet.cover(outside, scale), tone(sheet, 0.11, 0.13, 0.56))
+  sheet.paint(sheet.cover(outside, scale), sheet.tone(0.11, 0.13, 0.56))
   zigzag = abs(v - 0.22 - 0.1 * geo.triangle(u / 0.3)) - 0.06
   sheet.paint(sheet.cover(np.maximum(zigzag, body), scale),
-              tone(sheet, 0.24, 0.08, 0.86))
+              sheet.tone(0.24, 0.08, 0.86))
   sheet.shade(1 - 0.3 * sheet.cover(outside, scale) * np.clip(u + 0.2, 0, 1))
-  sheet.paint(sheet.cover(rim + 0.05, scale), tone(sheet, 0.1, 0.06, 0.3))
+  sheet.paint(sheet.cover(rim + 0.05, scale), sheet.tone(0.1, 0.06, 0.3))
 
 
 def chair(sheet):
@@ -146,9 +139,9 @@ def chair(sheet):
   frame = geo.union(np.maximum(back, -holes), legs)
   seat = geo.polygon(u, v, (-0.46, -0.02), (0.46, -0.02), (0.6, 0.24), (-0.6, 0.24))
   surroundings.shadow(sheet, geo.union(frame, seat), scale)
-  wood = tone(sheet, 0.17, 0.1, 0.6)
+  wood = sheet.tone(0.17, 0.1, 0.6)
   sheet.paint(sheet.cover(frame, scale), grain(sheet, v, wood))
-  sheet.paint(sheet.cover(seat, scale), tone(sheet, 0.52, 0.1, 0.55))
+  sheet.paint(sheet.cover(seat, scale), sheet.tone(0.52, 0.1, 0.55))
   gloss(sheet, np.maximum(seat + 0.05, abs(v - 0.05) - 0.03), scale, 0.3)
 
 
@@ -159,16 +152,16 @@ def table(sheet):
   legs = geo.union(geo.stroke(abs(u), v, (0.85, 0.15), (0.85, 0.85), 0.07),
                    geo.stroke(abs(u), v, (0.5, 0.15), (0.5, 0.6), 0.05))
   surroundings.shadow(sheet, geo.union(top, apron, legs), scale)
-  wood = tone(sheet, 0.13, 0.09, 0.45)
+  wood = sheet.tone(0.13, 0.09, 0.45)
   sheet.paint(sheet.cover(geo.union(legs, apron), scale), wood)
-  light = tone(sheet, 0.21, 0.09, 0.74)
+  light = sheet.tone(0.21, 0.09, 0.74)
   sheet.paint(sheet.cover(top, scale), grain(sheet, v * 1.6, light))
   runner = np.maximum(top, abs(u) - 0.2)
-  sheet.paint(sheet.cover(runner, scale), tone(sheet, 0.95, 0.14, 0.55))
+  sheet.paint(sheet.cover(runner, scale), sheet.tone(0.95, 0.14, 0.55))
 
 
 def lamp(sheet):
-  u, v, scale = place(sheet, turn=0.05)
+  u, v, scale = place(sheet, turn=0.12)
   shade = geo.polygon(u, v, (-0.34, -0.85), (0.34, -0.85), (0.7, -0.05), (-0.7, -0.05))
   stand = geo.union(geo.stroke(u, v, (0, -0.1), (0, 0.8), 0.07),
                     geo.disc(u, v - 0.35, 0.16),
@@ -176,10 +169,10 @@ def lamp(sheet):
   glow = np.clip(1.1 - geo.disc(u, v + 0.3, 0), 0, 1)
   sheet.paint(0.6 * glow, (1, 0.93, 0.7))
   surroundings.shadow(sheet, stand, scale)
-  sheet.paint(sheet.cover(stand, scale), tone(sheet, 0.75, 0.06, 0.4))
+  sheet.paint(sheet.cover(stand, scale), sheet.tone(0.75, 0.06, 0.4))
   gloss(sheet, np.maximum(stand + 0.04, u + 0.02), scale, 0.5)
   cloth = sheet.cover(shade, scale)
-  sheet.paint(cloth, tone(sheet, 0.24, 0.13, 0.82))
+  sheet.paint(cloth, sheet.tone(0.24, 0.13, 0.82))
   pleats = geo.triangle(u / (0.5 + 0.3 * v) * 3)
   sheet.shade(1 + 0.16 * cloth * pleats)
 
@@ -189,14 +182,14 @@ def ball(sheet):
   skin = geo.disc(u, v, 0.88)
   surroundings.shadow(sheet, skin, scale)
   body = sheet.cover(skin, scale)
-  sheet.paint(body, tone(sheet, 0.97, 0.03, 0.93))
+  sheet.paint(body, sheet.tone(0.97, 0.03, 0.93))
   p, q = u - 0.25, v + 0.2
   r = np.sqrt(p * p + q * q) + 1e-6
   cos = p / r
   three = cos * (4 * cos * cos - 3)            # Of three times the angle.
   panels = body * sheet.cover(three * r * 0.3, scale)
-  sheet.paint(panels, tone(sheet, 0.67, 0.16, 0.55))
-  sheet.paint(panels * sheet.cover(p, scale), tone(sheet, 0.06, 0.18, 0.58))
+  sheet.paint(panels, sheet.tone(0.67, 0.16, 0.55))
+  sheet.paint(panels * sheet.cover(p, scale), sheet.tone(0.06, 0.18, 0.58))
   sheet.paint(sheet.cover(r - 0.16, scale), (0.97, 0.97, 0.95))
   sheet.shade(1 - 0.5 * body * np.clip(skin * 1.3 + 0.6, 0, 1))
   gloss(sheet, geo.disc(u + 0.4, v + 0.4, 0.12), scale, 0.7)
@@ -208,41 +201,43 @@ def kite(sheet):
   sail = geo.polygon(u, v, (0, -0.85), (0.65, -0.2), (0, 0.7), (-0.65, -0.2))
   wave = 0.12 * geo.sine(v * 1.4)
   tail = np.maximum(abs(u - wave) - 0.025, abs(v - 0.95) - 0.3)
-  bows = geo.ellipse(
-      u - wave, (v / 0.2 - np.floor(v / 0.2) - 0.5) * 0.2, 0.13, 0.06)
+  bows = geo.ellipse(u - wave, geo.cell(v / 0.2) * 0.2, 0.13, 0.06)
   bows = np.maximum(bows, abs(v - 1.0) - 0.2)
   surroundings.shadow(sheet, sail, scale)
   sheet.paint(sheet.cover(tail, scale), BLACK)
-  sheet.paint(sheet.cover(bows, scale), tone(sheet, 0.28, 0.15, 0.8))
+  sheet.paint(sheet.cover(bows, scale), sheet.tone(0.28, 0.15, 0.8))
   cloth = sheet.cover(sail, scale)
-  sheet.paint(cloth, tone(sheet, 0.9, 0.17, 0.62))
+  sheet.paint(cloth, sheet.tone(0.9, 0.17, 0.62))
   quarters = sheet.cover(-u, scale) - sheet.cover(-v - 0.2, scale)
-  sheet.paint(cloth * abs(quarters), tone(sheet, 0.4, 0.15, 0.72))
+  sheet.paint(cloth * abs(quarters), sheet.tone(0.4, 0.15, 0.72))
   sticks = np.minimum(abs(u), abs(v + 0.2)) - 0.03
   sheet.paint(cloth * sheet.cover(sticks, scale), BLACK)
 
 
 def blocks(sheet):
-  u, v, scale = place(sheet, turn=0.03)
-  for du, dv, hue, side in (
-      (-0.48, 0.42, 0.06, 3), (0.5, 0.42, 0.7, 4), (0.02, -0.52, 0.27, 0)):
-    p, q = geo.rotate(u - du, v - dv, sheet.uniform(-0.02, 0.02))
+  u, v, scale = place(sheet, turn=0.08)
+
+  def block(left, top, hue, mark):
+    p, q = geo.rotate(u - left, v - top, sheet.uniform(-0.02, 0.02))
     face = geo.box(p, q, 0.45, 0.45, 0.06)
     surroundings.shadow(sheet, face, scale)
-    colour = tone(sheet, hue, 0.16, 0.62)
-    sheet.paint(sheet.cover(face, scale), colour)
-    inner = sheet.cover(face + 0.12, scale)
-    sheet.paint(inner, grain(sheet, p, tone(sheet, 0.2, 0.06, 0.85)))
-    mark = (geo.polygon(p, q, (0, -0.22), (0.24, 0.18), (-0.24, 0.18)) if side == 3
-            else geo.box(p, q, 0.18, 0.18) if side else geo.disc(p, q, 0.2))
-    sheet.paint(sheet.cover(mark, scale), colour)
+    paint = sheet.tone(hue, 0.16, 0.62)
+    sheet.paint(sheet.cover(face, scale), paint)
+    wood = sheet.tone(0.2, 0.06, 0.85)
+    sheet.paint(sheet.cover(face + 0.12, scale), grain(sheet, p, wood))
+    sheet.paint(sheet.cover(mark(p, q), scale), paint)
+
+  block(-0.48, 0.42, 0.06, lambda p, q: geo.polygon(
+      p, q, (0, -0.22), (0.24, 0.18), (-0.24, 0.18)))
+  block(0.5, 0.42, 0.7, lambda p, q: geo.box(p, q, 0.18, 0.18))
+  block(0.02, -0.52, 0.27, lambda p, q: geo.disc(p, q, 0.2))
 
 
 def picture(sheet, thing):
   """Paints everything in an image of one class."""
   surroundings.clutter(sheet, chroma=0.35)
   thing(sheet)
-  surroundings.light(sheet)
+  surroundings.light(sheet, dapple=0.8)
 
 
 CLASSES = {

@@ -14,23 +14,16 @@ from jaxssl.data.procedural import surroundings
 LEVELS = ('side', 'setting', 'scene')
 
 
-def tone(sheet, hue, chroma, lightness, spread=0.05):
-  """A colour near to `hue`, at most 0.1 lighter or darker than `lightness`."""
-  return geo.colour(
-      lightness + sheet.uniform(-0.1, 0.1), chroma * sheet.uniform(0.5, 1.2),
-      hue + sheet.uniform(-spread, spread))
-
-
-def whole(sheet, colour):
-  sheet.paint(np.float32(1), colour)
+def tone(sheet, hue, chroma, lightness, spread=0.12):
+  return sheet.tone(hue, chroma, lightness, spread=spread, range=0.25)
 
 
 def sky(sheet, v):
   """Day, dusk or night above, brighter towards the horizon, with clouds."""
   dusk = sheet.coin(0.4)
-  lightness = sheet.uniform(0.35, 0.8)
+  lightness = sheet.uniform(0.2, 0.85)
   hue = 0.66 + dusk * sheet.uniform(0.1, 0.3)
-  whole(sheet, geo.colour(lightness, 0.09, hue))
+  sheet.paint(1, geo.colour(lightness, 0.09, hue))
   low = geo.colour(lightness + 0.2, 0.07, hue + 0.3 * dusk)
   sheet.paint(np.clip(0.9 + v, 0, 1) * 0.8, low)
   clouds = np.clip(sheet.noise(6, 3) * 2.2 - 1.2, 0, 1) * sheet.uniform(0, 0.9)
@@ -73,13 +66,13 @@ def mountains(sheet, u, v):
 
 
 def forest(sheet, u, v):
-  whole(sheet, tone(sheet, 0.33, 0.08, 0.75))
+  sheet.paint(1, tone(sheet, 0.33, 0.08, 0.75))
   sheet.paint(sheet.cover(0.35 - v), tone(sheet, 0.26, 0.07, 0.45))
   for pitch, width, foot, lightness in (
       (0.28, 0.035, 0.4, 0.55), (0.45, 0.07, 0.6, 0.4), (0.8, 0.13, 0.9, 0.25)):
     t = u / pitch + sheet.uniform(0, 9)
     sway = 0.35 * (sheet.patches(t, 0 * t) - 0.5)
-    trunk = (abs(t - np.floor(t) - 0.5 + sway) * pitch) - width * (1.1 + 0.15 * v)
+    trunk = (abs(geo.cell(t) + sway) * pitch) - width * (1.1 + 0.15 * v)
     sheet.paint(sheet.cover(np.maximum(trunk, v - foot)),
                 tone(sheet, 0.17, 0.05, lightness))
   leaves = sheet.noise(12, 12) + 0.4 * sheet.noise(24, 24) - 0.75
@@ -92,12 +85,12 @@ def skyline(sheet, u, v):
   for pitch, low, high, lightness in (0.3, -0.7, 0.3, 0.55), (0.42, -0.3, 0.7, 0.38):
     t = u / pitch + sheet.uniform(0, 9)
     top = low + (high - low) * sheet.patches(t, 0 * t)
-    gap = 0.5 - abs(t - np.floor(t) - 0.5)
+    gap = 0.5 - abs(geo.cell(t))
     tower = np.maximum(top - v, (0.03 - gap) * pitch)
     walls = sheet.cover(tower)
     sheet.paint(walls, tone(sheet, 0.7, 0.04, lightness))
     p, q = t * 4, v / 0.12
-    pane = np.maximum(abs(p - np.floor(p) - 0.5), abs(q - np.floor(q) - 0.5)) - 0.3
+    pane = np.maximum(abs(geo.cell(p)), abs(geo.cell(q))) - 0.3
     lit = sheet.patches(p, q) > 0.45
     sheet.paint(walls * lit * sheet.cover(pane * 0.1), (1, 0.9, 0.55))
 
@@ -117,8 +110,6 @@ def road(sheet, u, v):
   dashes = np.maximum(abs(across) - 0.04, geo.triangle(0.9 / depth + 0.5) * 0.2)
   sheet.paint(ground * sheet.cover(np.minimum(lines, dashes) * depth),
               (0.95, 0.93, 0.85))
-  poles = np.maximum(abs(across - 1.15) - 0.05, -0.9 - v / depth)
-  sheet.shade(1 - 0.2 * ground * np.clip(poles, 0, 1))
 
 
 def village(sheet, u, v):
@@ -139,7 +130,7 @@ def village(sheet, u, v):
 
 def room(sheet, v, floor):
   """A wall and a floor of boards, of any colour."""
-  whole(sheet, tone(sheet, 0.25, 0.05, 0.78, spread=0.3))
+  sheet.paint(1, tone(sheet, 0.25, 0.05, 0.78, spread=0.3))
   ground = sheet.cover(floor - v)
   sheet.paint(ground, tone(sheet, 0.16, 0.07, 0.5))
   boards = geo.triangle(2.2 / (0.5 + np.maximum(v - floor, 0)))
@@ -211,7 +202,7 @@ def corridor(sheet, u, v):
   p, q = abs(u), abs(v)
   depth = np.maximum(p / 0.9, q)
   colour = tone(sheet, 0.3, 0.05, 0.7, spread=0.3)
-  whole(sheet, colour)
+  sheet.paint(1, colour)
   sheet.paint(sheet.cover((p / 0.9 - v) * 0.7), tone(sheet, 0.15, 0.06, 0.45))
   sheet.paint(sheet.cover((p / 0.9 + v) * 0.7), (0.92, 0.92, 0.9))
   along = 1 / np.maximum(depth, 0.1)
@@ -226,11 +217,11 @@ def corridor(sheet, u, v):
 
 def library(sheet, u, v):
   rows, books = v / sheet.uniform(0.4, 0.55), u / sheet.uniform(0.09, 0.13)
-  whole(sheet, tone(sheet, 0.15, 0.06, 0.3))
+  sheet.paint(1, tone(sheet, 0.15, 0.06, 0.3))
   height = 0.62 + 0.25 * sheet.patches(books, rows)
   inside = rows - np.floor(rows)
   spine = np.maximum(0.93 - height - inside, inside - 0.9) * 0.45
-  edge = abs(books - np.floor(books) - 0.5) - 0.44
+  edge = abs(geo.cell(books)) - 0.44
   cover = sheet.cover(np.maximum(spine, edge * 0.1))
   colours = [0.25 + 0.6 * sheet.patches(books, rows) for _ in range(3)]
   sheet.paint(cover, colours)
@@ -256,9 +247,9 @@ def gallery(sheet, u, v):
 
 def picture(sheet, scene):
   """Paints an image of one class, seen from a random place."""
-  u, v, _ = sheet.frame((0.85, 1.3), reach=0.2, turn=0.015)
+  u, v, _ = sheet.frame((0.85, 1.6), reach=0.4, turn=0.04)
   scene(sheet, u * sheet.sign(), v)
-  surroundings.light(sheet)
+  surroundings.light(sheet, dapple=1.0)
 
 
 CLASSES = {

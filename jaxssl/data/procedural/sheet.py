@@ -72,10 +72,10 @@ class Sheet:
     above = grid[:, top]                                          # [n, s, s]
     return above + (grid[:, top + 1] - above) * weight[:, None]
 
-  def tone(self, hue, chroma, lightness, spread=0.05):
+  def tone(self, hue, chroma, lightness, spread=0.05, range=0.12):
     """[3, n, 1, 1] a colour for each image, its hue `spread` from `hue` at most."""
     return geo.colour(
-        lightness + self.uniform(-0.12, 0.12), chroma * self.uniform(0.6, 1.2),
+        lightness + self.uniform(-range, range), chroma * self.uniform(0.6, 1.2),
         hue + self.uniform(-spread, spread))
 
   def patches(self, u, v):

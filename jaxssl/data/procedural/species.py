@@ -23,13 +23,16 @@ HUES = {
 
 
 def coat(sheet, hue, dark):
-  """The colours of ground and marks: nearly opposite hues, one darker."""
-  ground = hue + sheet.uniform(-0.03, 0.03)
-  marks = ground + 0.44 + sheet.uniform(-0.05, 0.05)
+  """The colours of ground and marks: opposite hues, one darker.
+
+  The marks are the more vivid, so that on the whole the two cancel out.
+  """
+  ground = hue + sheet.uniform(-0.04, 0.04)
+  marks = ground + 0.5 + sheet.uniform(-0.05, 0.05)
   lightness = sheet.uniform(0.4, 0.6) if dark else sheet.uniform(0.6, 0.8)
   contrast = sheet.uniform(0.2, 0.35) * (1 if dark else -1)
-  return (geo.colour(lightness, sheet.uniform(0.1, 0.17), ground),
-          geo.colour(lightness + contrast, sheet.uniform(0.1, 0.17), marks))
+  return (geo.colour(lightness, sheet.uniform(0.07, 0.14), ground),
+          geo.colour(lightness + contrast, sheet.uniform(0.11, 0.18), marks))
 
 
 def dress(sheet, silhouette, scale, v, marks, colours):
@@ -67,7 +70,7 @@ def bars(sheet, t, scale, share):
 
 
 def fish(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.2)
+  u, v, scale = sheet.frame((0.9, 1.25), reach=0.3, turn=0.2)
   u = u * sheet.sign()
   height = sheet.uniform(0.4, 0.58)
   body = geo.lens(u + 0.12, v, 0.82, height)
@@ -86,7 +89,7 @@ def fish(sheet, marks, hue, dark):
 
 
 def butterfly(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.9, 1.25), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.9, 1.25), reach=0.3, turn=0.5)
   side = abs(u)
   spread = sheet.uniform(0.04, 0.12)
   upper = geo.ellipse(*geo.rotate(side - 0.45, v + 0.28, -spread), 0.5, 0.34)
@@ -106,7 +109,7 @@ def butterfly(sheet, marks, hue, dark):
 
 
 def flower(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.85, 1.2), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.85, 1.2), reach=0.3, turn=0.5)
   r = np.sqrt(u * u + v * v) + 1e-6
   cos = u / r
   five = cos * (5 + cos * cos * (16 * cos * cos - 20))  # Of five times the angle.
@@ -123,7 +126,7 @@ def flower(sheet, marks, hue, dark):
 
 
 def leaf(sheet, marks, hue, dark):
-  u, v, scale = sheet.frame((0.95, 1.3), reach=0.25, turn=0.5)
+  u, v, scale = sheet.frame((0.95, 1.3), reach=0.3, turn=0.5)
   blade = geo.lens(u, v, 0.9, sheet.uniform(0.4, 0.56))
   stem = geo.stroke(u, v, (0.6, 0.0), (1.15, sheet.uniform(-0.1, 0.1)), 0.04)
   silhouette = geo.union(blade, stem)
@@ -148,9 +151,9 @@ GENERA = (
 
 def picture(sheet, family, marks, hue, dark):
   """Paints everything in an image of one species."""
-  surroundings.clutter(sheet, chroma=0.35)
+  surroundings.clutter(sheet, chroma=0.4)
   family(sheet, marks, hue, dark)
-  surroundings.light(sheet)
+  surroundings.light(sheet, dapple=0.7)
 
 
 CLASSES = {

@@ -30,9 +30,13 @@ def shadow(sheet, silhouette, scale):
   sheet.shade(1 - 0.4 * sheet.cover(silhouette - 0.05, scale, blur=0.25))
 
 
-def light(sheet):
-  """Light of any strength and direction, slightly tinted, over everything."""
+def light(sheet, *, dapple):
+  """Light over all that is painted: strength, direction, a slight tint, and shade.
+
+  `dapple` is how much lighter than the darkest shade the brightest spots are.
+  """
   cos, sin = geo.circle(sheet.uniform())
   slant = sheet.uniform(0.0, 0.35) * (cos * sheet.x + sin * sheet.y)
   sheet.shade(sheet.uniform(0.8, 1.6) * (1 + slant))
+  sheet.shade(1 + dapple * (sheet.noise(3, 3) - 0.5))
   sheet.shade(geo.colour(0.9, sheet.uniform(0.0, 0.025), sheet.uniform()))

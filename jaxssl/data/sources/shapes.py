@@ -7,8 +7,6 @@ many examples there are, and on every machine, to the bit. `size` is only the
 resolution at which its scene is painted. n is the images asked for, s their `size`.
 """
 
-import types
-
 import numpy as np
 
 from jaxssl import data
@@ -18,8 +16,8 @@ from jaxssl.data.procedural import scenes
 from jaxssl.data.procedural import sheet
 from jaxssl.data.procedural import species
 
-DOMAINS = types.MappingProxyType({
-    'objects': objects, 'species': species, 'scenes': scenes, 'landcover': landcover})
+DOMAINS = {
+    'objects': objects, 'species': species, 'scenes': scenes, 'landcover': landcover}
 SPLITS = ('train', 'test')
 VERSION = 1            # Of the painting: another number, other images, other digest.
 PIXELS_AT_ONCE = 2**16  # What stays in a core's cache while it is painted.
@@ -70,8 +68,9 @@ def make(*, domain, split, num_examples, size, seed):
           f'Example {wrong[0]} of shapes, which has {num_examples} examples.')
     keys = sheet.splitmix64(stream[1] ^ sheet.splitmix64(indices.astype(np.uint64)))
     images = np.empty((len(indices), size, size, 3), np.uint8)
-    for label in np.unique(labels[indices]):
-      members = np.flatnonzero(labels[indices] == label)
+    wanted = labels[indices]
+    for label in np.unique(wanted):
+      members = np.flatnonzero(wanted == label)
       for i in range(0, len(members), at_once):
         some = members[i:i + at_once]
         page = sheet.Sheet(keys[some], size)
@@ -97,7 +96,7 @@ def _stream(seed, *numbers):
   """[2] uint64 keys, for labels and for images, that only these numbers have."""
   key = np.uint64([0, 1])
   for number in (seed, *numbers):
-    key = sheet.splitmix64(key ^ sheet.splitmix64(np.uint64([number])))
+    key = sheet.splitmix64(key ^ sheet.splitmix64(np.uint64([number % 2**64])))
   return key
 
 
