@@ -37,7 +37,8 @@ _NUMBERS = {
     'blur': _PROBABILITY, 'solarize': _PROBABILITY,
     'brightness': _STRENGTH, 'contrast': _STRENGTH, 'saturation': _STRENGTH,
     'hue': (lambda x: 0 <= x <= 0.5, 'from 0 to 0.5')}
-_CHOICES = {'interpolation': resample.KERNELS, 'normalize': NORMALIZATIONS}
+_CHOICES = {
+    'interpolation': tuple(resample.KERNELS), 'normalize': tuple(NORMALIZATIONS)}
 
 
 def view(

@@ -29,7 +29,7 @@ def _shift_hue(planes, turns):
   hue = jnp.where(
       high == r, (g - b) * inverse,
       jnp.where(high == g, (b - r) * inverse + 2, (r - g) * inverse + 4))
-  # In sixths of a turn; the offsets bring each channel to the same place.
+  # In sixths of a turn. The way back is one curve, shifted for each channel.
   hue += 6 * turns + jnp.array([5.0, 3.0, 1.0])[:, None, None]        # [3, h, w]
   hue -= 6 * jnp.floor(hue / 6)
   return high - chroma * jnp.clip(jnp.minimum(hue, 4 - hue), 0, 1)

@@ -13,6 +13,7 @@ from jaxssl import plugins
 from jaxssl import recipe as recipes
 from jaxssl import report
 from jaxssl import workdir as workdirs
+from jaxssl.data import ledger
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ def _evaluate(*, job, checkpoint, step, evals, eval_data, data_root, workdir):
   steps = checkpoints.steps()
   check_step(step, steps, run)
   metrics.setup_logging(None)
-  evaluator = evaluations.Evaluations(recipe, evals)
+  evaluator = evaluations.Evaluations(
+      recipe, evals, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'))
 
   if step == 'follow':
     chosen = follow(checkpoints, run)

@@ -20,6 +20,7 @@ from jaxssl import report
 from jaxssl import scoring
 from jaxssl.data import ledger
 from jaxssl.data import pipeline
+from jaxssl.data import subsets
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,17 @@ ATLAS_IMAGES = 1500
 class Evaluations:
   """The evaluations that a recipe names, made once and run on any of its states."""
 
-  def __init__(self, recipe, evals, *, train_dataset=None):
+  def __init__(self, recipe, evals, train_ledger, *, train_dataset=None):
     """Makes the evaluators.
 
     Args:
       recipe: a `recipe.Recipe`.
       evals: config.evals: {key: settings}. `train` and `test` in the settings name
         entries of config.eval_data.
-      train_dataset: the data set of a training under way: where an evaluation reads
-        the same images, it shares what is decoded and leaves out what is bad.
+      train_ledger: the `ledger.Ledger` of the images to train on. What was bad there
+        is left out of evaluations too; any other bad image ends them.
+      train_dataset: the data set of a training under way: an evaluation that reads
+        the same images shares what is decoded.
 
     Raises:
       errors.ConfigError: an evaluator does not take its settings.
@@ -47,6 +50,7 @@ class Evaluations:
       log.info(
           'Without labels there is no %s.', ' and no '.join(evals.keys() - self.evals))
     self.latest_knn = None  # Top-1 of the last kNN that was run, for the log line.
+    self._train_ledger = train_ledger
     self._train_dataset = train_dataset
     self._batches = {}
     self._controls = {}
@@ -71,16 +75,17 @@ class Evaluations:
     return self._batches[name]
 
   def _make_batches(self, source):
-    recipe, trained_on = self.recipe, source.digest == self.recipe.source.digest
-    dataset = self._train_dataset
-    if dataset is None or not trained_on:
-      dataset = pipeline.Dataset(
-          source, recipe.data['short_side'], recipe.data['canvas'],
-          ledger.Ledger(source))
-    # A bad image in a test set would change what an accuracy means; among the images
-    # to train on it was left out of the training too.
+    recipe, training = self.recipe, self._train_dataset
+    size = recipe.data['batch_size']
+    if training is not None and source.digest == training.source.digest:
+      return pipeline.in_order(training, size, strict=False)
+    bad = {recipe.source.describe(i) for i in self._train_ledger.bad}
+    source = subsets.without(source, bad)
     return pipeline.in_order(
-        dataset, recipe.data['batch_size'], strict=not trained_on)
+        pipeline.Dataset(
+            source, recipe.data['short_side'], recipe.data['canvas'],
+            ledger.Ledger(source)),
+        size)
 
   def _arguments(self, settings):
     arguments = {k: v for k, v in settings.items() if k not in recipes.RUNNER_KEYS}
@@ -155,7 +160,7 @@ class Evaluations:
           'seeds': {'run': self.recipe.seed, **{
               k: v for k, v in settings.items() if k == 'seed'}},
           'num_examples': {
-              name: self.recipe.eval_sources[settings[name]].num_examples
+              name: self.batches(settings[name]).dataset.source.num_examples
               for name in ('train', 'test') if name in settings},
           'settings': settings, 'metrics': metrics, 'controls': self.controls(key)}))
 

@@ -107,7 +107,8 @@ def run(recipe, workdir, checkpoints, preemption):
     describe(recipe, state, batches, workdir)
     draw_views(recipe, batches.dataset, workdir)
     evaluator = evaluations.Evaluations(
-        recipe, recipe.config['evals'], train_dataset=batches.dataset)
+        recipe, recipe.config['evals'], batches.dataset.ledger,
+        train_dataset=batches.dataset)
     state = fit(recipe, state, batches, checkpoints, preemption, writer, evaluator)
     log.info('%s', batches.dataset.ledger.summary())
     finish(recipe, workdir, state, checkpoints, writer, evaluator)

@@ -152,5 +152,5 @@ def test_mistakes_are_told_in_one_line(kind, changes, told):
 
 def test_a_missing_key_is_told():
   settings = {k: v for k, v in SETTINGS['sgd'].items() if k != 'nesterov'}
-  with pytest.raises(ValueError, match='config.optim lacks nesterov; its keys'):
+  with pytest.raises(ValueError, match='lacks nesterov; its keys are'):
     optim.make(**settings, **LENGTHS)

@@ -22,12 +22,25 @@ def take(source, num_examples, *, seed=0):
   drawn = np.random.Generator(bits).permutation(source.num_examples)
   kept = np.sort(drawn[:num_examples])
 
+  return only(source, kept)
+
+
+def without(source, names):
+  """A source without the examples of these names, as its `describe` gives them."""
+  if not names:
+    return source
+  ids = [i for i in range(source.num_examples) if source.describe(i) not in names]
+  return source if len(ids) == source.num_examples else only(source, np.array(ids))
+
+
+def only(source, ids):
+  """A source of some examples, [m] ids in the order in which they are to be."""
   def read(indices, short_side=None):
-    return source.read(kept[np.asarray(indices, np.int64)], short_side=short_side)
+    return source.read(ids[np.asarray(indices, np.int64)], short_side=short_side)
 
   return source._replace(
-      num_examples=num_examples,
+      num_examples=len(ids),
       read=read,
-      describe=lambda index: source.describe(int(kept[index])),
-      digest=digest_of([('subset', source.digest, kept.tobytes().hex())]),
-      labels=None if source.labels is None else source.labels[kept])
+      describe=lambda index: source.describe(int(ids[index])),
+      digest=digest_of([('subset', source.digest, ids.astype('<i8').tobytes().hex())]),
+      labels=None if source.labels is None else source.labels[ids])

@@ -12,9 +12,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxssl import plugins
-from jaxssl.models import conv
-from jaxssl.models import heads
-from jaxssl.models import norm
+from jaxssl.layers import conv
+from jaxssl.layers import heads
+from jaxssl.layers import norm
 
 
 def basic(channels, stride):

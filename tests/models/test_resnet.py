@@ -9,9 +9,9 @@ import pytest
 
 from jaxssl import parallel
 from jaxssl import plugins
-from jaxssl.models import conv
-from jaxssl.models import heads
-from jaxssl.models import norm
+from jaxssl.layers import conv
+from jaxssl.layers import heads
+from jaxssl.layers import norm
 from jaxssl.models import resnet
 
 SETTINGS = dict(

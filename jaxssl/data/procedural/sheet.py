@@ -35,6 +35,7 @@ class Sheet:
   def __init__(self, keys, size):
     """Takes [n] uint64 `keys`, one for each image, and the pixels a side."""
     self.keys = keys
+    self.numbers = np.empty((len(keys), 0), np.float32)  # Made many at a time.
     self.drawn = 0
     self.size = size
     self.pixel = 2 / size
@@ -45,11 +46,14 @@ class Sheet:
 
   def lattice(self, rows, columns):
     """[n, rows, columns] independent uniform numbers in [0, 1)."""
-    counter = np.arange(self.drawn, self.drawn + rows * columns, dtype=np.uint64)
-    self.drawn += rows * columns
-    bits = splitmix64(self.keys[:, None] + counter * GOLDEN)
-    uniform = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
-    return uniform.reshape(-1, rows, columns)
+    first, self.drawn = self.drawn, self.drawn + rows * columns
+    made = self.numbers.shape[1]
+    if self.drawn > made:
+      counter = np.arange(made, max(self.drawn, made + 256), dtype=np.uint64)
+      bits = splitmix64(self.keys[:, None] + counter * GOLDEN)
+      more = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+      self.numbers = np.concatenate([self.numbers, more], axis=1)
+    return self.numbers[:, first:self.drawn].reshape(-1, rows, columns)
 
   def uniform(self, low=0.0, high=1.0):
     """[n, 1, 1] a uniform number of each image."""

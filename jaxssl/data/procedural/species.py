@@ -23,16 +23,13 @@ HUES = {
 
 
 def coat(sheet, hue, dark):
-  """The colours of ground and marks: opposite hues, one darker.
-
-  The marks are the more vivid, so that on the whole the two cancel out.
-  """
-  ground = hue + sheet.uniform(-0.04, 0.04)
-  marks = ground + 0.5 + sheet.uniform(-0.05, 0.05)
+  """The colours of ground and marks: nearly opposite hues, one darker."""
+  ground = hue + sheet.uniform(-0.03, 0.03)
+  marks = ground + 0.46 + sheet.uniform(-0.05, 0.05)
   lightness = sheet.uniform(0.4, 0.6) if dark else sheet.uniform(0.6, 0.8)
   contrast = sheet.uniform(0.2, 0.35) * (1 if dark else -1)
-  return (geo.colour(lightness, sheet.uniform(0.07, 0.14), ground),
-          geo.colour(lightness + contrast, sheet.uniform(0.11, 0.18), marks))
+  return (geo.colour(lightness, sheet.uniform(0.1, 0.16), ground),
+          geo.colour(lightness + contrast, sheet.uniform(0.1, 0.18), marks))
 
 
 def dress(sheet, silhouette, scale, v, marks, colours):
@@ -151,7 +148,7 @@ GENERA = (
 
 def picture(sheet, family, marks, hue, dark):
   """Paints everything in an image of one species."""
-  surroundings.clutter(sheet, chroma=0.4)
+  surroundings.clutter(sheet, chroma=0.35)
   family(sheet, marks, hue, dark)
   surroundings.light(sheet, dapple=0.7)
 

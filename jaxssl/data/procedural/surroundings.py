@@ -16,13 +16,16 @@ def clutter(sheet, *, chroma):
   light = light + 0.5 * (sheet.noise(5, 5) - 0.5)
   for channel in sheet.rgb:
     channel += light + chroma * (sheet.noise(5, 5) - 0.5)
-  for _ in range(8):
-    tone = geo.colour(
-        sheet.uniform(0.25, 0.95), sheet.uniform(0.0, 0.12), sheet.uniform())
+  things = 8
+  tones = geo.colour(
+      0.25 + 0.7 * sheet.lattice(things, 1), 0.12 * sheet.lattice(things, 1),
+      sheet.lattice(things, 1))                                   # [3, n, things, 1]
+  for i in range(things):
     u, v, scale = sheet.frame((0.15, 0.5), reach=1.0, turn=0.5)
     thing = geo.lens(u, v, 1.0, sheet.uniform(0.1, 0.7))
     strength = sheet.uniform(0.2, 0.8)
-    sheet.paint(strength * sheet.cover(thing, scale, blur=0.1), tone)
+    cover = strength * sheet.cover(thing, scale, blur=0.1)
+    sheet.paint(cover, tones[:, :, i:i + 1])
 
 
 def shadow(sheet, silhouette, scale):

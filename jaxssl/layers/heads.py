@@ -6,7 +6,7 @@ In shapes, b is images, e the encoder's width, d the head's.
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxssl.models import norm
+from jaxssl.layers import norm
 
 
 class Projector(nn.Module):

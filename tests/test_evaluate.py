@@ -1,0 +1,163 @@
+"""A run on a folder with a broken image, and jobs that score its checkpoints."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tiny_run
+from PIL import Image
+
+from configs import common
+from configs.evaluate import standard
+from jaxssl import errors
+from jaxssl import evaluate
+from jaxssl import recipe as recipes
+from jaxssl import train
+from jaxssl.data import Source
+
+CLASSES = ('dark', 'light')
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  """A folder of two classes that brightness tells apart, with one broken file."""
+  root = tmp_path_factory.mktemp('images')
+  rng = np.random.default_rng(0)
+  for c, name in enumerate(CLASSES):
+    (root / name).mkdir()
+    for i in range(40):
+      pixels = rng.integers(0, 100, (24, 20, 3)) + 150 * c
+      Image.fromarray(pixels.astype(np.uint8)).save(root / name / f'{i:02}.png')
+  broken = root / 'dark' / '07.png'
+  broken.write_bytes(broken.read_bytes()[:200])
+  return root
+
+
+def config_of(images):
+  c = tiny_run.get_config()
+  c.data = dict(
+      name='folder', root=str(images), split='', batch_size=8, input='resident',
+      short_side=16, canvas=24, cache_dir='')
+  c.eval_data = dict(
+      train=dict(split='train', max_examples=0), test=dict(split='test', max_examples=0))
+  c.evals = dict(knn=common.knn(k=5), health=common.health())
+  return c.to_dict()
+
+
+@pytest.fixture(scope='module')
+def run(images, tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('run')
+  train.train(config_of(images), workdir)
+  return workdir
+
+
+def job(run, *, step='last', evals=None, **changes):
+  c = standard.get_config('epochs=20,batch_size=16,k=5')
+  c.checkpoint, c.step = str(run), step
+  if evals is not None:
+    c.evals = evals
+  return {**c.to_dict(), **changes}
+
+
+def results(folder, name, step):
+  return json.loads((pathlib.Path(folder) / 'eval' / name / f'{step}.json').read_text())
+
+
+def test_a_run_scores_itself_beside_its_controls(run):
+  result = results(run, 'knn', 24)
+  assert result['protocol'] == 'knn' and result['version'] == 1
+  assert result['digest'] == tiny_run.done(run)['digest']
+  assert result['metrics']['top1'] > 0.9
+  assert result['controls']['random_init'].keys() == result['metrics'].keys()
+  assert 0.3 < result['controls']['chance']['top1'] < 0.7
+  assert results(run, 'health', 24)['controls']['chance'] is None
+
+
+def test_the_broken_image_is_listed_and_left_out(run):
+  (bad,) = map(json.loads, (run / 'bad_images.jsonl').read_text().splitlines())
+  assert bad['name'] == 'dark/07.png' and bad['reason'] == 'truncated'
+  counted = results(run, 'knn', 24)['num_examples']
+  assert sum(counted.values()) == 79
+
+
+def test_a_job_gives_what_the_run_gave_and_adds_a_linear_classifier(run, tmp_path):
+  evaluate.evaluate(job(run), tmp_path)
+  again, first = (results(folder, 'knn', 24) for folder in (tmp_path, run))
+  assert again['metrics'] == first['metrics']
+  assert again['controls'] == first['controls']
+  linear = results(tmp_path, 'linear', 24)
+  assert linear['metrics']['top1'] > 0.9
+  assert linear['metrics']['top1'] > linear['controls']['chance']['top1'] + 0.2
+
+
+def test_a_job_scores_all_steps(run, tmp_path):
+  evals = dict(knn=common.knn(k=5))
+  evaluate.evaluate(job(run, step='all', evals=evals), tmp_path)
+  steps = sorted(int(p.stem) for p in (tmp_path / 'eval' / 'knn').iterdir())
+  assert steps == [8, 16, 24]
+  digests = {results(tmp_path, 'knn', s)['digest'] for s in steps}
+  assert len(digests) == 3
+
+
+def test_a_job_follows_a_run_to_its_end(run, tmp_path, monkeypatch):
+  """Checkpoints appear one by one; DONE comes after the last."""
+  source, live = run / 'checkpoints', tmp_path / 'live'
+  live.mkdir()
+  shutil.copy(run / 'config.json', live)
+  appearing = [8, 16, 24, 'DONE']
+
+  def grow(seconds):
+    new = appearing.pop(0)
+    if new == 'DONE':
+      shutil.copy(run / 'DONE', live)
+    else:
+      shutil.copytree(source / str(new), live / 'checkpoints' / str(new))
+
+  monkeypatch.setattr(evaluate.time, 'sleep', grow)
+  out = tmp_path / 'out'
+  evaluate.evaluate(
+      job(live, step='follow', evals=dict(knn=common.knn(k=5))), out)
+  assert not appearing
+  assert sorted(int(p.stem) for p in (out / 'eval' / 'knn').iterdir()) == [8, 16, 24]
+
+
+def test_the_augmented_linear_classifier(run, tmp_path):
+  c = standard.get_config('epochs=3,batch_size=16,size=16,augmented')
+  evals = {'linear_augmented': c.evals.linear_augmented.to_dict()}
+  evaluate.evaluate(job(run, evals=evals), tmp_path)
+  result = results(tmp_path, 'linear_augmented', 24)
+  assert result['protocol'] == 'linear' and result['settings']['augment']['size'] == 16
+  assert result['metrics']['top1'] > 0.7
+
+
+@pytest.mark.parametrize('changes, told', [
+    (dict(checkpoint='/no/run'), 'config.json'),
+    (dict(step='newest'), 'last, all, follow'),
+    (dict(step='7'), '8, 16, 24'),
+    (dict(chekpoint=''), 'unknown'),
+    (dict(evals={'x': dict(name='nothing')}), 'knn'),
+    (dict(data_root='/no/images'), '/no/images')])
+def test_a_mistake_is_named_and_nothing_is_written(changes, told, run, tmp_path):
+  with pytest.raises(errors.ConfigError, match=told):
+    evaluate.evaluate(job(run, **changes), tmp_path / 'out')
+  assert not (tmp_path / 'out').exists()
+
+
+def test_weights_that_do_not_fit_are_an_error(run, tmp_path):
+  other = tmp_path / 'other'
+  shutil.copytree(run, other)
+  config = json.loads((other / 'config.json').read_text())
+  config['model']['width'] = 0.25
+  (other / 'config.json').write_text(json.dumps(config))
+  with pytest.raises(errors.ConfigError, match='encoder'):
+    evaluate.evaluate(job(other), tmp_path / 'out')
+
+
+def test_without_labels_what_needs_them_is_left_out():
+  source = Source(10, read=None, describe=str, digest='')
+  evals = dict(
+      knn=common.knn(), health=common.health(),
+      linear=common.linear(epochs=1, batch_size=1, decays=(0.0,)))
+  assert set(recipes.wanted_evals(evals, source)) == {'health'}
