@@ -1,4 +1,7 @@
-"""The job that evaluates checkpoints of a run: one, all, or as they appear."""
+"""The job that evaluates: checkpoints of a run, or features from anywhere.
+
+Of a run it takes one checkpoint, all of them, or each as it appears.
+"""
 
 import logging
 import pathlib
@@ -7,11 +10,13 @@ import time
 from jaxssl import checkpoint
 from jaxssl import errors
 from jaxssl import evaluations
+from jaxssl import feature_files
 from jaxssl import files
 from jaxssl import metrics
 from jaxssl import plugins
 from jaxssl import recipe as recipes
 from jaxssl import report
+from jaxssl import scoring
 from jaxssl import workdir as workdirs
 from jaxssl.data import ledger
 
@@ -24,21 +29,62 @@ def evaluate(config, workdir):
   """Runs the job; see `configs/evaluate/`.
 
   Args:
-    config: nested dicts with `checkpoint`, the workdir of a run; `step`, a number,
-      'last', 'all' or 'follow' (every checkpoint as it appears, until the run is
-      done); `evals`; `eval_data`, or an empty dict for the run's own; and
-      `data_root`, where the run's images are now, or '' if they have not moved.
+    config: nested dicts with `evals` and either `checkpoint`, the workdir of a run, or
+      `features`, an .npz file, with perhaps `test_features`; the other is ''. With a
+      checkpoint: `step`, a number, 'last', 'all' or 'follow' (every checkpoint as it
+      appears, until the run is done); `eval_data`, or an empty dict for the run's
+      own; and `data_root`, where the run's images are now, or '' if they have not
+      moved.
     workdir: results are written to its `eval/`.
 
   Raises:
     errors.JobError: see `main` for the kinds.
   """
   with errors.user_mistakes('config'):
-    settings = plugins.arguments(_evaluate, config, what='config', workdir=workdir)
-  _evaluate(**settings)
+    plugins.arguments(_evaluate_run, config, what='config', workdir=workdir)
+    if bool(config['checkpoint']) == bool(config['features']):
+      raise ValueError(
+          f'checkpoint is {config["checkpoint"]!r} and features '
+          f'{config["features"]!r}; give one of them.')
+  job = _evaluate_features if config['features'] else _evaluate_run
+  job(**config, workdir=workdir)
 
 
-def _evaluate(*, job, checkpoint, step, evals, eval_data, data_root, workdir):
+def _evaluate_features(*, features, test_features, evals, workdir, **_):
+  with errors.user_mistakes('config'):
+    sets = dict(zip(
+        ('train', 'test'), feature_files.train_and_test(features, test_features)))
+    num_classes = feature_files.num_classes(*sets.values())
+    evals = recipes.wanted_evals(evals, num_classes)
+    batches = {name: s.batches() for name, s in sets.items()}
+    runs = {
+        key: recipes.call(
+            plugins.load('evals', settings['name']).make, {
+                k: batches.get(k, v)
+                for k, v in settings.items() if k not in recipes.RUNNER_KEYS},
+            f'config.evals.{key}', args=(feature_files.embed,),
+            num_classes=num_classes, views=None)
+        for key, settings in evals.items()}
+  metrics.setup_logging(None)
+  paths = [p for p in (features, test_features) if p]
+  for key, run in runs.items():
+    result = run({}, {})
+    log.info('%s: %s', key, evaluations.described(result))
+    chance = scoring.chance(
+        sets['train'].labels, sets['test'].labels, num_classes
+    ) if 'top1' in result else None
+    evaluations.write_result(
+        workdir / 'eval', key, evals[key], result,
+        {'random_init': None, 'chance': chance}, step='features', digest=None,
+        seed=None, num_examples={k: len(s.ids) for k, s in sets.items()},
+        features={
+            'path': ', '.join(paths),
+            'sha256': ', '.join(files.sha256(p) for p in paths)})
+
+
+def _evaluate_run(
+    *, job, checkpoint, features, test_features, step, evals, eval_data, data_root,
+    workdir):
   run = pathlib.Path(checkpoint)
   recipe = recipes.build(
       trained_config(run, evals, eval_data, data_root), training=False)

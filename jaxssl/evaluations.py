@@ -45,7 +45,7 @@ class Evaluations:
       errors.ConfigError: an evaluator does not take its settings.
     """
     self.recipe = recipe
-    self.evals = recipes.wanted_evals(evals, recipe.source)
+    self.evals = recipes.wanted_evals(evals, recipe.source.num_classes)
     if self.evals.keys() < evals.keys():
       log.info(
           'Without labels there is no %s.', ' and no '.join(evals.keys() - self.evals))
@@ -151,18 +151,11 @@ class Evaluations:
     """Writes `<folder>/<key>/<step>.json` for each result, with its controls."""
     for key, metrics in results.items():
       settings = self.evals[key]
-      protocol = plugins.load('evals', settings['name'])
-      path = pathlib.Path(folder) / key / f'{step}.json'
-      path.parent.mkdir(parents=True, exist_ok=True)
-      files.write_json(path, plain({
-          'protocol': protocol.PROTOCOL, 'version': protocol.VERSION, 'step': step,
-          'digest': digest,
-          'seeds': {'run': self.recipe.seed, **{
-              k: v for k, v in settings.items() if k == 'seed'}},
-          'num_examples': {
+      write_result(
+          folder, key, settings, metrics, self.controls(key), step=step,
+          digest=digest, seed=self.recipe.seed, num_examples={
               name: self.batches(settings[name]).dataset.source.num_examples
-              for name in ('train', 'test') if name in settings},
-          'settings': settings, 'metrics': metrics, 'controls': self.controls(key)}))
+              for name in ('train', 'test') if name in settings})
 
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""
@@ -180,6 +173,21 @@ class Evaluations:
         None if found.labels is None else found.labels[kept],
         source.class_names, [source.describe(int(i)) for i in ids],
         seed=self.recipe.seed, num_queries=8, num_neighbors=8))
+
+
+def write_result(
+    folder, key, settings, metrics, controls, *, step, digest, seed, num_examples,
+    **more):
+  """Writes a result to `<folder>/<key>/<step>.json`; `step` may be 'features'."""
+  protocol = plugins.load('evals', settings['name'])
+  path = pathlib.Path(folder) / key / f'{step}.json'
+  with files.storage_errors(f'Cannot make {path.parent}'):
+    path.parent.mkdir(parents=True, exist_ok=True)
+  seeds = {'run': seed, **{k: v for k, v in settings.items() if k == 'seed'}}
+  files.write_json(path, plain({
+      'protocol': protocol.PROTOCOL, 'version': protocol.VERSION, 'step': step,
+      'digest': digest, 'seeds': seeds, 'num_examples': num_examples,
+      'settings': settings, 'metrics': metrics, 'controls': controls, **more}))
 
 
 def thumbnail(image, size, side=96):

@@ -1,6 +1,7 @@
 """Small files that are always whole, and disk errors in one line."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -66,3 +67,9 @@ def read_json(path):
     raise
   except ValueError as e:
     raise errors.StorageError(f'{path} is not valid JSON: {e}.') from e
+
+
+def sha256(path):
+  """The SHA-256 of a file's bytes."""
+  with storage_errors(f'Cannot read {path}'), open(path, 'rb') as f:
+    return hashlib.file_digest(f, 'sha256').hexdigest()

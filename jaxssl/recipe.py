@@ -139,7 +139,7 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
       total_steps=total_steps,
       eval_sources=make_eval_sources(settings, eval_data, source),
       eval_view=eval_view, config={})
-  check_evals(wanted_evals(evals, source), recipe.eval_sources)
+  check_evals(wanted_evals(evals, source.num_classes), recipe.eval_sources)
   recipe.abstract_state()  # The views fit the model, and the model the method.
   return recipe
 
@@ -184,15 +184,15 @@ def make_eval_sources(settings, eval_data, source):
   return sources
 
 
-def wanted_evals(evals, source):
+def wanted_evals(evals, num_classes):
   """The entries of config.evals that the data allow: some need labels."""
   def needs_labels(settings):
-    make = plugins.load('evals', settings['name']).make
+    make = plugins.load('evals', settings.get('name')).make
     return 'num_classes' in inspect.signature(make).parameters
 
   return {
       key: settings for key, settings in evals.items()
-      if source.num_classes or not needs_labels(settings)}
+      if num_classes or not needs_labels(settings)}
 
 
 def check_evals(evals, eval_sources):

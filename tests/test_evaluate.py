@@ -15,7 +15,6 @@ from jaxssl import errors
 from jaxssl import evaluate
 from jaxssl import recipe as recipes
 from jaxssl import train
-from jaxssl.data import Source
 
 CLASSES = ('dark', 'light')
 
@@ -41,7 +40,8 @@ def config_of(images):
       name='folder', root=str(images), split='', batch_size=8, input='resident',
       short_side=16, canvas=24, cache_dir='')
   c.eval_data = dict(
-      train=dict(split='train', max_examples=0), test=dict(split='test', max_examples=0))
+      train=dict(split='train', max_examples=0),
+      test=dict(split='test', max_examples=0))
   c.evals = dict(knn=common.knn(k=5), health=common.health())
   return c.to_dict()
 
@@ -156,8 +156,56 @@ def test_weights_that_do_not_fit_are_an_error(run, tmp_path):
 
 
 def test_without_labels_what_needs_them_is_left_out():
-  source = Source(10, read=None, describe=str, digest='')
   evals = dict(
       knn=common.knn(), health=common.health(),
       linear=common.linear(epochs=1, batch_size=1, decays=(0.0,)))
-  assert set(recipes.wanted_evals(evals, source)) == {'health'}
+  assert set(recipes.wanted_evals(evals, 0)) == {'health'}
+
+
+def write_features(path, n, seed):
+  rng = np.random.default_rng(seed)
+  labels = rng.integers(0, 3, n)
+  features = rng.standard_normal((n, 6)).astype(np.float32)
+  features[np.arange(n), labels] += 4
+  np.savez(path, features=features, labels=labels)
+  return features, labels
+
+
+def features_job(folder, **changes):
+  c = standard.get_config('epochs=20,batch_size=32,k=7')
+  c.features = str(folder / 'train.npz')
+  return {**c.to_dict(), **changes}
+
+
+@pytest.mark.parametrize('two_files', [True, False])
+def test_features_from_elsewhere(two_files, tmp_path):
+  from sklearn import linear_model
+  train_set = write_features(tmp_path / 'train.npz', 300, 0)
+  test_set = write_features(tmp_path / 'test.npz', 200, 1)
+  changes = dict(test_features=str(tmp_path / 'test.npz')) if two_files else {}
+  evaluate.evaluate(features_job(tmp_path, **changes), tmp_path / 'out')
+  linear = results(tmp_path / 'out', 'linear', 'features')
+  assert linear['controls']['random_init'] is None
+  assert linear['digest'] is None and len(linear['features']['sha256']) >= 64
+  counts = linear['num_examples']
+  if two_files:
+    reference = linear_model.LogisticRegression().fit(*train_set).score(*test_set)
+    assert counts == {'train': 300, 'test': 200}
+    assert abs(linear['metrics']['top1'] - reference) < 0.03
+  else:
+    assert counts['train'] + counts['test'] == 300 and 40 < counts['test'] < 80
+  assert results(tmp_path / 'out', 'knn', 'features')['metrics']['top1'] > 0.9
+  assert results(tmp_path / 'out', 'health', 'features')['metrics']['spread_h'] > 0.5
+
+
+@pytest.mark.parametrize('arrays, told', [
+    (dict(labels=np.zeros(3)), 'no array'),
+    (dict(features=np.zeros((3, 2, 2), np.float32)), r'\(3, 2, 2\)'),
+    (dict(features=np.zeros((3, 2), int)), 'int64'),
+    (dict(features=np.zeros((3, 2)), labels=np.zeros(2, int)), '2 labels'),
+    (dict(features=np.array([[{}]])), 'plain arrays')])
+def test_a_features_file_that_does_not_fit_is_refused(arrays, told, tmp_path):
+  np.savez(tmp_path / 'train.npz', **arrays)
+  with pytest.raises(errors.ConfigError, match=told):
+    evaluate.evaluate(features_job(tmp_path), tmp_path / 'out')
+  assert not (tmp_path / 'out').exists()

@@ -1,10 +1,15 @@
-r"""Scores checkpoints of a run: kNN, a linear classifier and the health numbers.
+r"""Scores checkpoints or features: kNN, a linear classifier, health numbers.
 
   python -m jaxssl.main --config=configs/evaluate/standard.py \
       --config.checkpoint=runs/quickstart --config.step=last
 
 `step` is a number, last, all, or follow: every checkpoint of a running job as it
 appears, until the run is done. Results go to the run's eval/, or to --workdir.
+
+  python -m jaxssl.main --config=configs/evaluate/standard.py \
+      --config.features=train.npz --config.test_features=test.npz --workdir=runs/scores
+
+scores features that any framework made, such as a PyTorch model's.
 
 `augmented` trains the linear classifier on random crops and flips, as the paper does;
 the encoder then runs in every epoch, where otherwise it runs once.
@@ -20,7 +25,9 @@ def get_config(arg=''):
       arg, epochs=100, batch_size=512, k=200, size=224, augmented=False)
   c = ConfigDict()
   c.job = 'evaluate'
-  c.checkpoint = ''
+  c.checkpoint = ''     # The workdir of a run, or ...
+  c.features = ''       # ... an .npz with `features` [n, d] and `labels` [n].
+  c.test_features = ''  # Empty: a fixed fifth of them is the test set.
   c.step = 'last'
   c.eval_data = {}  # Empty: what the run itself evaluates on.
   c.data_root = ''  # Empty: the images are where they were.

@@ -55,9 +55,9 @@ class Sheet:
       self.numbers = np.concatenate([self.numbers, more], axis=1)
     return self.numbers[:, first:self.drawn].reshape(-1, rows, columns)
 
-  def uniform(self, low=0.0, high=1.0):
-    """[n, 1, 1] a uniform number of each image."""
-    return self.lattice(1, 1) * (high - low) + low
+  def uniform(self, low=0.0, high=1.0, count=1):
+    """[n, count, 1] uniform numbers for each image."""
+    return self.lattice(count, 1) * (high - low) + low
 
   def coin(self, p=0.5):
     """[n, 1, 1] 1 with probability `p`, else 0."""

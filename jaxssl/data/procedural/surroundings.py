@@ -1,6 +1,8 @@
 """What is around an object and the light on it, for the domains of objects."""
 
 
+import numpy as np
+
 from jaxssl.data.procedural import geometry as geo
 
 
@@ -16,16 +18,20 @@ def clutter(sheet, *, chroma):
   light = light + 0.5 * (sheet.noise(5, 5) - 0.5)
   for channel in sheet.rgb:
     channel += light + chroma * (sheet.noise(5, 5) - 0.5)
-  things = 8
+  k = 8  # Leaf-shaped things, all drawn at once: numbers are [n, k, 1].
   tones = geo.colour(
-      0.25 + 0.7 * sheet.lattice(things, 1), 0.12 * sheet.lattice(things, 1),
-      sheet.lattice(things, 1))                                   # [3, n, things, 1]
-  for i in range(things):
-    u, v, scale = sheet.frame((0.15, 0.5), reach=1.0, turn=0.5)
-    thing = geo.lens(u, v, 1.0, sheet.uniform(0.1, 0.7))
-    strength = sheet.uniform(0.2, 0.8)
-    cover = strength * sheet.cover(thing, scale, blur=0.1)
-    sheet.paint(cover, tones[:, :, i:i + 1])
+      sheet.uniform(0.25, 0.95, k), sheet.uniform(0.0, 0.12, k), sheet.uniform(0, 1, k))
+  left, top = sheet.uniform(-1, 1, k), sheet.uniform(-1, 1, k)
+  cos, sin = geo.circle(sheet.uniform(0, 1, k))
+  long = sheet.uniform(0.15, 0.5, k)
+  wide = long * sheet.uniform(0.1, 0.7, k)
+  strength = sheet.uniform(0.2, 0.8, k)
+  for i in range(k):
+    i = np.s_[:, i:i + 1]
+    x, y = sheet.x - left[i], sheet.y - top[i]
+    thing = geo.lens(
+        cos[i] * x + sin[i] * y, cos[i] * y - sin[i] * x, long[i], wide[i])
+    sheet.paint(strength[i] * sheet.cover(thing, blur=0.1), tones[:, *i])
 
 
 def shadow(sheet, silhouette, scale):
