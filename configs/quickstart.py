@@ -15,7 +15,7 @@ from configs import common
 
 
 def get_config(arg=''):
-  arg = common.parse_arg(arg, epochs=30.0, supervised=False, smoke=False)
+  arg = common.parse_arg(arg, epochs=20.0, supervised=False, smoke=False)
   c = ConfigDict()
   c.job = 'pretrain'
   c.seed = 0
@@ -24,23 +24,23 @@ def get_config(arg=''):
   c.total_steps = 0
 
   c.data = dict(
-      name='shapes', domain='species', split='train', num_examples=4096, size=32,
-      seed=0, batch_size=256, input='auto', short_side=32, canvas=32, cache_dir='')
+      name='shapes', domain='species', split='train', num_examples=4096, size=48,
+      seed=0, batch_size=256, input='auto', short_side=48, canvas=48, cache_dir='')
   c.views = dict(
-      a=common.simclr_view(32, strength=0.5, blur=0.0),
-      b=common.simclr_view(32, strength=0.5, blur=0.0))
-  c.eval_view = dict(size=32, fraction=1.0, interpolation='bicubic')
+      a=common.simclr_view(48, strength=0.5, blur=0.0),
+      b=common.simclr_view(48, strength=0.5, blur=0.0))
+  c.eval_view = dict(size=48, fraction=1.0, interpolation='bicubic')
   c.eval_data = dict(
       train=dict(split='train', max_examples=0),
       test=dict(split='test', num_examples=1024, max_examples=0))
 
   c.model = dict(
-      name='resnet', depth=10, width=0.25, stem='cifar', zero_init_residual=True,
+      name='resnet', depth=10, width=0.25, stem='imagenet', zero_init_residual=True,
       dtype='float32', projector=dict(hidden=128, out=64, num_layers=2))
   c.method = dict(name='simclr', temperature=0.2)
   c.optim = dict(
-      name='lars', base_lr=1.0, scaling='linear', warmup_epochs=2.0,
-      weight_decay=1e-6, momentum=0.9)
+      name='adamw', base_lr=2e-3, scaling='none', warmup_epochs=2.0,
+      weight_decay=1e-4, b1=0.9, b2=0.999, eps=1e-8)
 
   c.log = dict(every_steps=20, tensorboard=True)
   c.save = dict(every_epochs=5.0, every_steps=0, keep=3)
@@ -50,7 +50,7 @@ def get_config(arg=''):
       linear=common.linear(epochs=50, batch_size=256, decays=(0.0, 1e-4)))
 
   if arg.supervised:
-    c.views = dict(a=common.crop_flip_view(32))
+    c.views = dict(a=common.crop_flip_view(48))
     c.model.projector = None
     c.method = dict(name='supervised', label_smoothing=0.0)
   return common.smoke(c) if arg.smoke else c

@@ -1,11 +1,22 @@
-"""Four CPU devices for every test, set before jax is imported."""
+"""Four CPU devices for every test, set before jax is imported.
 
+Compilation takes most of the time of the tests: what one has compiled, the others and
+the processes that they start find in a cache, which goes when the tests end.
+"""
+
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ['JAX_PLATFORMS'] = os.environ.get('JAXSSL_TEST_PLATFORM', 'cpu')
 os.environ['XLA_FLAGS'] = (
     os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='jaxssl-tests-')
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
+atexit.register(
+    shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 
 import pytest
 

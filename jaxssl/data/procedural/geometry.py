@@ -1,7 +1,7 @@
 """Waves, colours and signed distances, of IEEE 754's exact operations alone.
 
-Positions are u to the right and v down, arrays that broadcast to [n, s, s]; distances
-are negative inside, and exact or close near the edge.
+Positions are u to the right and v down, arrays that broadcast to [n, s, s] (n
+images of s pixels a side). Distances are negative inside, and right near the edge.
 """
 
 import numpy as np
@@ -34,7 +34,8 @@ def cell(t):
 def colour(lightness, chroma, hue):
   """A colour of OKLCh (Ottosson 2020, https://bottosson.github.io/posts/oklab).
 
-  Equal lightness looks equally light in every hue. The display curve is a square root.
+  Equal lightness looks equally light in every hue. A square root stands for the
+  display's curve.
 
   Args:
     lightness: [n, 1, 1], 0 for black to 1 for white.
@@ -96,7 +97,8 @@ def polygon(u, v, *corners):
   distance = -np.inf
   for (au, av), (bu, bv) in zip(corners, corners[1:] + corners[:1]):
     du, dv = bu - au, bv - av
-    side = ((u - au) * dv - (v - av) * du) / np.sqrt(du * du + dv * dv)
+    length = np.sqrt(np.float32(du * du + dv * dv))
+    side = ((u - au) * dv - (v - av) * du) / length
     distance = np.maximum(distance, side)
   return distance
 

@@ -1,4 +1,4 @@
-"""Land from above, for GeoLifeCLEF 2020: the texture decides, at any turn and height.
+"""Land from above, for GeoLifeCLEF 2020: the texture decides, however turned.
 
 Season, light and soil change the colours of every class; each class keeps its own
 pattern of edges, rows, crowns or roofs.
@@ -9,13 +9,15 @@ import functools
 import numpy as np
 
 from jaxssl.data.procedural import geometry as geo
-from jaxssl.data.procedural import surroundings
 
 LEVELS = ('origin', 'group', 'cover')
+CLUTTER = False
+DAPPLE = 0.8
 
 
 def tone(sheet, hue, chroma, lightness, spread=0.1):
-  return sheet.tone(hue, chroma, lightness, spread=spread, range=0.2)
+  """A colour, freer than those of objects: here the texture tells the class."""
+  return sheet.tone(hue, chroma, lightness, spread=spread, contrast=0.2)
 
 
 def ground(sheet, colour, rough):
@@ -32,21 +34,25 @@ def crowns(sheet, u, v, pitch, where, colour):
   size = 0.3 + 0.2 * sheet.patches(p, q)
   a = geo.cell(p) + 0.25 * (sheet.patches(p, q) - 0.5)
   b = geo.cell(q) + 0.25 * (sheet.patches(p, q) - 0.5)
-  sheet.shade(1 - 0.5 * where * sheet.cover(geo.disc(a - 0.12, b - 0.12, size), pitch))
+  shadow = where * sheet.cover(geo.disc(a - 0.12, b - 0.12, size), pitch)
+  sheet.shade(1 - 0.5 * shadow)
   tree = where * sheet.cover(geo.disc(a, b, size), pitch)
   sheet.paint(tree, colour)
   sheet.shade(1 + tree * (0.3 * sheet.patches(p, q) - 0.7 * (a + b) - 0.15))
 
 
+# Each of these paints the class of its name.
+
+
 def river(sheet, u, v):
   ground(sheet, tone(sheet, 0.34, 0.08, 0.55), 0.5)
-  bend = 0.25 * geo.sine(u * 0.5 + sheet.uniform()) + 0.3 * (sheet.noise(4, 4) - 0.5)
-  bank = abs(v - bend) - sheet.uniform(0.18, 0.35)
+  bend = 0.25 * geo.sine(u * 0.5 + sheet.uniform()) + 0.3 * sheet.noise(4, 4)
+  bank = abs(v + 0.15 - bend) - sheet.uniform(0.18, 0.35)
   sheet.paint(sheet.cover(bank - 0.07, blur=0.05), tone(sheet, 0.23, 0.06, 0.78))
   water = sheet.cover(bank)
   sheet.paint(water, tone(sheet, 0.62, 0.09, 0.42))
-  sheet.shade(1 + water * 0.5 * np.clip(-bank * 2, 0, 1) * geo.sine(
-      bank * 3 + sheet.noise(8, 8)))
+  waves = geo.sine(bank * 3 + sheet.noise(8, 8))
+  sheet.shade(1 + 0.5 * water * np.clip(-2 * bank, 0, 1) * waves)
 
 
 def marsh(sheet, u, v):
@@ -55,7 +61,8 @@ def marsh(sheet, u, v):
   sheet.paint(sheet.cover((level - 0.12) * 0.4), tone(sheet, 0.35, 0.1, 0.62))
   pools = sheet.cover(level * 0.4)
   sheet.paint(pools, tone(sheet, 0.6, 0.05, 0.3))
-  sheet.paint(pools * sheet.cover((level + 0.22) * 0.4), tone(sheet, 0.62, 0.05, 0.7))
+  deep = pools * sheet.cover((level + 0.22) * 0.4)
+  sheet.paint(deep, tone(sheet, 0.62, 0.05, 0.7))
 
 
 def glacier(sheet, u, v):
@@ -70,10 +77,9 @@ def glacier(sheet, u, v):
 
 def forest(sheet, u, v):
   ground(sheet, tone(sheet, 0.33, 0.06, 0.3), 0.3)
-  everywhere = np.float32(1)
-  crowns(sheet, u, v, 0.36, everywhere, tone(sheet, 0.38, 0.1, 0.45))
-  crowns(sheet, u * 0.8 + v * 0.6, v * 0.8 - u * 0.6, 0.27, everywhere,
-         tone(sheet, 0.34, 0.1, 0.52))
+  crowns(sheet, u, v, 0.36, 1, tone(sheet, 0.38, 0.1, 0.45))
+  u, v = geo.rotate(u, v, np.float32(0.1))
+  crowns(sheet, u, v, 0.27, 1, tone(sheet, 0.34, 0.1, 0.52))
 
 
 def meadow(sheet, u, v):
@@ -82,7 +88,8 @@ def meadow(sheet, u, v):
   sheet.shade(1 + 0.08 * blades)
   for hue in (0.28, 0.95, 0.1):
     p, q = geo.rotate(u / 0.17, v / 0.17, sheet.uniform())
-    bloom = geo.disc(geo.cell(p) + 0.3 * (sheet.patches(p, q) - 0.5), geo.cell(q), 0.3)
+    sway = 0.3 * sheet.patches(p, q) - 0.15
+    bloom = geo.disc(geo.cell(p) + sway, geo.cell(q), 0.3)
     patch = np.clip(sheet.noise(4, 4) * 4 - 1.9, 0, 1)
     there = patch * (sheet.patches(p, q) > 0.45)
     sheet.paint(there * sheet.cover(bloom, 0.17), tone(sheet, hue, 0.15, 0.75))
@@ -106,8 +113,8 @@ def fields(sheet, u, v):
   sheet.paint(sheet.patches(p, q) > 0.7, tone(sheet, 0.29, 0.13, 0.85))
   turned = np.where(crop > 0.5, u, v)
   sheet.shade(1 + 0.22 * geo.triangle(turned * (5 + 3 * np.floor(crop * 4) / 4)))
-  hedge = np.minimum((0.5 - abs(geo.cell(p))) * 0.8, (0.5 - abs(geo.cell(q))) * 0.65) - 0.035
-  sheet.paint(sheet.cover(hedge), tone(sheet, 0.38, 0.07, 0.3))
+  hedge = np.minimum(0.4 - 0.8 * abs(geo.cell(p)), 0.325 - 0.65 * abs(geo.cell(q)))
+  sheet.paint(sheet.cover(hedge - 0.035), tone(sheet, 0.38, 0.07, 0.3))
 
 
 def orchard(sheet, u, v):
@@ -151,11 +158,11 @@ def city(sheet, u, v):
   ground(sheet, tone(sheet, 0.7, 0.01, 0.45), 0.1)
   p, q = u / 0.4, v / 0.4
   roof, a, b = blocks(sheet, p, q, 0.4, 0.12, tone(sheet, 0.15, 0.03, 0.68))
-  shaft = geo.box(a - 0.05, b + 0.03, 0.13, 0.1)
-  sheet.shade(1 - 0.5 * roof * sheet.cover(shaft, 0.4) * (sheet.patches(p, q) > 0.4))
-  avenue = abs(geo.cell(u / 1.6)) * 1.6 - 0.07
-  sheet.paint(sheet.cover(avenue), tone(sheet, 0.7, 0.01, 0.35))
-  dashes = np.maximum(abs(geo.cell(u / 1.6)) * 1.6 - 0.015, geo.triangle(v / 0.2) * 0.05)
+  shaft = roof * sheet.cover(geo.box(a - 0.05, b + 0.03, 0.13, 0.1), 0.4)
+  sheet.shade(1 - 0.5 * shaft * (sheet.patches(p, q) > 0.4))
+  across = abs(geo.cell(u / 1.6)) * 1.6
+  sheet.paint(sheet.cover(across - 0.07), tone(sheet, 0.7, 0.01, 0.35))
+  dashes = np.maximum(across - 0.015, geo.triangle(v / 0.2) * 0.05)
   sheet.paint(sheet.cover(dashes), (0.95, 0.95, 0.9))
 
 
@@ -163,10 +170,10 @@ def suburb(sheet, u, v):
   ground(sheet, tone(sheet, 0.35, 0.09, 0.58), 0.35)
   street = abs(geo.cell(v / 1.3)) * 1.3 - 0.09
   p, q = u / 0.5, v / 0.65
-  crowns(sheet, u + 0.1, v, 0.21, sheet.patches(u / 0.21, v / 0.21) > 0.6,
-         tone(sheet, 0.39, 0.09, 0.42))
+  some = sheet.patches(u / 0.21, v / 0.21) > 0.6
+  crowns(sheet, u + 0.1, v, 0.21, some, tone(sheet, 0.39, 0.09, 0.42))
   roof, a, b = blocks(sheet, p, q, 0.5, 0.24, tone(sheet, 0.09, 0.12, 0.52))
-  sheet.shade(1 + 0.4 * roof * np.where(b > 0, -0.7, 0.5))
+  sheet.shade(1 - roof * (0.04 + 0.24 * np.sign(b)))  # The two sides of a ridge.
   pool = geo.ellipse(a - 0.36, b - 0.3, 0.1, 0.07)
   sheet.paint(sheet.cover(pool, 0.5) * (sheet.patches(p, q) > 0.5),
               tone(sheet, 0.58, 0.11, 0.75))
@@ -184,24 +191,23 @@ def motorway(sheet, u, v):
     sheet.paint(sheet.cover(across - 0.27), kerb)
     sheet.paint(sheet.cover(across - 0.25), tar)
     sheet.paint(sheet.cover(across - 0.025), kerb)
-    dashes = np.maximum(abs(across - 0.135) - 0.012, geo.triangle(along / 0.18) * 0.045)
+    dashes = np.maximum(
+        abs(across - 0.135) - 0.012, geo.triangle(along / 0.18) * 0.045)
     sheet.paint(sheet.cover(dashes), (0.95, 0.95, 0.9))
     p, q = across / 0.135, along / 0.3
-    cars = np.maximum(geo.box(geo.cell(p) * 0.135, geo.cell(q) * 0.3, 0.035, 0.075),
-                      across - 0.25)
-    busy = sheet.patches(p, q) > 0.6
-    sheet.paint(busy * sheet.cover(cars), tone(sheet, 0.05, 0.15, 0.6, spread=0.5))
+    cars = geo.box(geo.cell(p) * 0.135, geo.cell(q) * 0.3, 0.035, 0.075)
+    there = (sheet.patches(p, q) > 0.6) * sheet.cover(across - 0.25)
+    sheet.paint(there * sheet.cover(cars), tone(sheet, 0.05, 0.15, 0.6, spread=0.5))
 
 
-def picture(sheet, land):
-  """Paints an image of one class from a random height and side."""
+def view(sheet, land):
+  """Paints a land as seen from a random height and side."""
   u, v, _ = sheet.frame((0.75, 1.25), reach=0.4, turn=0.5)
   land(sheet, u, v)
-  surroundings.light(sheet, dapple=0.8)
 
 
 CLASSES = {
-    (origin, group, land.__name__): functools.partial(picture, land=land)
+    (origin, group, land.__name__): functools.partial(view, land=land)
     for origin, group, lands in (
         ('natural', 'water', (river, marsh, glacier)),
         ('natural', 'land', (forest, meadow, desert)),

@@ -1,10 +1,8 @@
-"""Made things in clutter, for ImageNet: each class has its outline and its material.
+"""Made things in clutter, for ImageNet: each has its outline and its materials.
 
-Lightness, light, place, size and a little turn are free; hues are typical of a class
-as paint, wood, glass and clay have typical hues, and vary around them.
+Place, size, a little turn, lightness and light are free; paint, wood, glass and
+clay vary around the hues that are typical of the class.
 """
-
-import functools
 
 import numpy as np
 
@@ -12,6 +10,8 @@ from jaxssl.data.procedural import geometry as geo
 from jaxssl.data.procedural import surroundings
 
 LEVELS = ('category', 'object')
+CLUTTER = True
+DAPPLE = 0.8
 BLACK = (0.08, 0.08, 0.1)
 
 
@@ -30,6 +30,9 @@ def grain(sheet, v, colour):
 def gloss(sheet, distance, scale, strength):
   """A soft highlight where `distance` is negative."""
   sheet.paint(strength * sheet.cover(distance, scale, blur=0.08), (1, 1, 1))
+
+
+# Each of these paints the class of its name.
 
 
 def car(sheet):
@@ -92,7 +95,8 @@ def mug(sheet):
   band = np.maximum(body, abs(v - 0.05) - 0.26)
   sheet.paint(sheet.cover(band, scale), (0.95, 0.94, 0.9))
   spots = geo.disc(geo.cell(u / 0.3) * 0.3, v - 0.05, 0.1)
-  sheet.paint(sheet.cover(np.maximum(spots, body), scale), sheet.tone(0.2, 0.15, 0.7))
+  spots = sheet.cover(np.maximum(spots, body), scale)
+  sheet.paint(spots, sheet.tone(0.2, 0.15, 0.7))
   sheet.paint(sheet.cover(geo.ellipse(u + 0.15, v + 0.6, 0.5, 0.13), scale),
               (0.2, 0.12, 0.08))
   gloss(sheet, geo.box(u + 0.52, v, 0.05, 0.45, 0.05), scale, 0.5)
@@ -162,7 +166,8 @@ def table(sheet):
 
 def lamp(sheet):
   u, v, scale = place(sheet, turn=0.12)
-  shade = geo.polygon(u, v, (-0.34, -0.85), (0.34, -0.85), (0.7, -0.05), (-0.7, -0.05))
+  shade = geo.polygon(
+      u, v, (-0.34, -0.85), (0.34, -0.85), (0.7, -0.05), (-0.7, -0.05))
   stand = geo.union(geo.stroke(u, v, (0, -0.1), (0, 0.8), 0.07),
                     geo.disc(u, v - 0.35, 0.16),
                     geo.ellipse(u, v - 0.82, 0.45, 0.13))
@@ -186,7 +191,7 @@ def ball(sheet):
   p, q = u - 0.25, v + 0.2
   r = np.sqrt(p * p + q * q) + 1e-6
   cos = p / r
-  three = cos * (4 * cos * cos - 3)            # Of three times the angle.
+  three = cos * (4 * cos * cos - 3)  # The cosine of 3 angles.
   panels = body * sheet.cover(three * r * 0.3, scale)
   sheet.paint(panels, sheet.tone(0.67, 0.16, 0.55))
   sheet.paint(panels * sheet.cover(p, scale), sheet.tone(0.06, 0.18, 0.58))
@@ -233,16 +238,9 @@ def blocks(sheet):
   block(0.02, -0.52, 0.27, lambda p, q: geo.disc(p, q, 0.2))
 
 
-def picture(sheet, thing):
-  """Paints everything in an image of one class."""
-  surroundings.clutter(sheet, chroma=0.35)
-  thing(sheet)
-  surroundings.light(sheet, dapple=0.8)
-
-
 CLASSES = {
-    (category, thing.__name__): functools.partial(picture, thing=thing)
-    for category, things in {
-        'vehicle': (car, sailboat, balloon), 'tableware': (mug, bottle, bowl),
-        'furniture': (chair, table, lamp), 'toy': (ball, kite, blocks)}.items()
+    (category, thing.__name__): thing
+    for category, things in (
+        ('vehicle', (car, sailboat, balloon)), ('tableware', (mug, bottle, bowl)),
+        ('furniture', (chair, table, lamp)), ('toy', (ball, kite, blocks)))
     for thing in things}

@@ -9,13 +9,15 @@ import functools
 import numpy as np
 
 from jaxssl.data.procedural import geometry as geo
-from jaxssl.data.procedural import surroundings
 
 LEVELS = ('side', 'setting', 'scene')
+CLUTTER = False
+DAPPLE = 1.0
 
 
 def tone(sheet, hue, chroma, lightness, spread=0.12):
-  return sheet.tone(hue, chroma, lightness, spread=spread, range=0.25)
+  """A colour, freer than those of objects: here the arrangement tells the class."""
+  return sheet.tone(hue, chroma, lightness, spread=spread, contrast=0.25)
 
 
 def sky(sheet, v):
@@ -31,12 +33,15 @@ def sky(sheet, v):
 
 
 def ridge(sheet, u, height, rough, waves):
-  """[n, 1, s] or [n, s, s] the height of a skyline of hills along `u`."""
+  """[n, s, s] where hills end above each `u`, the smaller the steeper."""
   line = height
   for frequency in waves:
     line = line - rough / frequency * geo.triangle(
         u * frequency * 0.5 + sheet.uniform())
   return line
+
+
+# Each of these paints the class of its name, whose horizon is near v = 0.
 
 
 def sea(sheet, u, v):
@@ -82,11 +87,11 @@ def forest(sheet, u, v):
 
 def skyline(sheet, u, v):
   sky(sheet, v)
-  for pitch, low, high, lightness in (0.3, -0.7, 0.3, 0.55), (0.42, -0.3, 0.7, 0.38):
+  for pitch, low, high, lightness in (
+      (0.3, -0.7, 0.3, 0.55), (0.42, -0.3, 0.7, 0.38)):
     t = u / pitch + sheet.uniform(0, 9)
     top = low + (high - low) * sheet.patches(t, 0 * t)
-    gap = 0.5 - abs(geo.cell(t))
-    tower = np.maximum(top - v, (0.03 - gap) * pitch)
+    tower = np.maximum(top - v, (abs(geo.cell(t)) - 0.47) * pitch)
     walls = sheet.cover(tower)
     sheet.paint(walls, tone(sheet, 0.7, 0.04, lightness))
     p, q = t * 4, v / 0.12
@@ -116,12 +121,13 @@ def village(sheet, u, v):
   sky(sheet, v)
   sheet.paint(sheet.cover(ridge(sheet, u, 0.2, 0.12, (1, 2)) - v),
               tone(sheet, 0.35, 0.09, 0.6))
-  for middle, foot, size in (-0.55, 0.35, 0.33), (0.55, 0.5, 0.4), (-0.05, 0.75, 0.48):
-    p = (u - middle - sheet.uniform(-0.12, 0.12)) / size
-    q = (v - foot) / size
+  for middle, foot, size in (
+      (-0.55, 0.35, 0.33), (0.55, 0.5, 0.4), (-0.05, 0.75, 0.48)):
+    p, q = (u - middle - sheet.uniform(-0.12, 0.12)) / size, (v - foot) / size
     wall = sheet.cover(geo.box(p, q + 0.4, 0.75, 0.4), size)
     sheet.paint(wall, tone(sheet, 0.22, 0.04, 0.85, spread=0.2))
-    roof = geo.polygon(p, q, (-0.55, -1.4), (0.55, -1.4), (0.95, -0.75), (-0.95, -0.75))
+    roof = geo.polygon(
+        p, q, (-0.55, -1.4), (0.55, -1.4), (0.95, -0.75), (-0.95, -0.75))
     sheet.paint(sheet.cover(roof, size), tone(sheet, 0.08, 0.12, 0.48))
     holes = geo.union(geo.box(p + 0.05, q + 0.22, 0.14, 0.24),
                       geo.box(abs(p) - 0.48, q + 0.42, 0.13, 0.14))
@@ -156,32 +162,35 @@ def bedroom(sheet, u, v):
   sheet.paint(sheet.cover(bed), tone(sheet, 0.85, 0.1, 0.6, spread=0.2))
   quilt = np.maximum(bed, 0.09 * geo.triangle((u + v) / 0.25))
   sheet.paint(sheet.cover(quilt) * 0.5, (0.95, 0.93, 0.95))
-  sheet.paint(sheet.cover(geo.box(u + 0.5, v - 0.27, 0.2, 0.12, 0.1)), (0.97,) * 3)
+  pillow = geo.box(u + 0.5, v - 0.27, 0.2, 0.12, 0.1)
+  sheet.paint(sheet.cover(pillow), (0.97, 0.97, 0.97))
 
 
 def kitchen(sheet, u, v):
   room(sheet, v, 0.75)
-  tiles = np.minimum(abs(geo.triangle(u / 0.36)), abs(geo.triangle(v / 0.36)))
+  joints = np.minimum(abs(geo.triangle(u / 0.36)), abs(geo.triangle(v / 0.36)))
   wall = sheet.cover(v - 0.15)
   sheet.paint(wall, tone(sheet, 0.55, 0.04, 0.88, spread=0.3))
-  sheet.shade(1 - 0.3 * wall * sheet.cover((tiles - 0.12) * 0.1))
+  sheet.shade(1 - 0.3 * wall * sheet.cover((joints - 0.12) * 0.1))
   front = tone(sheet, 0.5, 0.08, 0.6, spread=0.2)
   for middle, height in (-0.75, 0.22), (0.48, 0.27):
     cupboard = abs(v - middle) - height
     sheet.paint(sheet.cover(cupboard), front)
-    doors = abs(geo.triangle(u / 0.9 + 0.25)) - 0.06
-    sheet.shade(1 - 0.5 * sheet.cover(np.maximum(cupboard, doors * 0.22)))
-    knob = abs(abs(geo.triangle(u / 0.9 + 0.25)) - 0.22) * 0.22
-    sheet.paint(sheet.cover(geo.disc(knob, v - middle, 0.035)), (0.9, 0.88, 0.8))
+    hinge = abs(geo.triangle(u / 0.9 + 0.25)) * 0.22
+    sheet.shade(1 - 0.5 * sheet.cover(np.maximum(cupboard, hinge - 0.013)))
+    knob = geo.disc(hinge - 0.05, v - middle, 0.035)
+    sheet.paint(sheet.cover(knob), (0.9, 0.88, 0.8))
   sheet.paint(sheet.cover(abs(v - 0.18) - 0.06), tone(sheet, 0.2, 0.03, 0.35))
-  pot = geo.union(geo.box(u - 0.3, v, 0.2, 0.13, 0.04),
-                  geo.box(u - 0.3, v + 0.05, 0.27, 0.025), geo.disc(u - 0.3, v + 0.17, 0.04))
+  u = u - 0.3
+  pot = geo.union(geo.box(u, v, 0.2, 0.13, 0.04), geo.box(u, v + 0.05, 0.27, 0.025),
+                  geo.disc(u, v + 0.17, 0.04))
   sheet.paint(sheet.cover(pot), tone(sheet, 0.08, 0.14, 0.5))
 
 
 def lounge(sheet, u, v):
   room(sheet, v, 0.35)
-  framed(sheet, u + 0.1, v + 0.6, 0.3, 0.17, tone(sheet, 0.1, 0.12, 0.65, spread=0.5))
+  painting = tone(sheet, 0.1, 0.12, 0.65, spread=0.5)
+  framed(sheet, u + 0.1, v + 0.6, 0.3, 0.17, painting)
   rug = geo.ellipse(u, v - 0.8, 0.9, 0.18)
   sheet.paint(sheet.cover(rug), tone(sheet, 0.05, 0.1, 0.6, spread=0.3))
   sofa = tone(sheet, 0.45, 0.1, 0.5, spread=0.2)
@@ -193,7 +202,8 @@ def lounge(sheet, u, v):
   for du in (-0.25, 0.05):
     pillow = geo.box(u - du, v - 0.16, 0.13, 0.12, 0.06)
     sheet.paint(sheet.cover(pillow), tone(sheet, 0.2, 0.13, 0.75, spread=0.2))
-  sheet.paint(sheet.cover(geo.stroke(u, v, (0.85, 0.7), (0.85, -0.3), 0.025)), (0.1,) * 3)
+  stand = geo.stroke(u, v, (0.85, 0.7), (0.85, -0.3), 0.025)
+  sheet.paint(sheet.cover(stand), (0.1, 0.1, 0.1))
   lamp = geo.polygon(u, v, (0.77, -0.6), (0.93, -0.6), (1.05, -0.25), (0.65, -0.25))
   sheet.paint(sheet.cover(lamp), (1, 0.92, 0.65))
 
@@ -201,14 +211,14 @@ def lounge(sheet, u, v):
 def corridor(sheet, u, v):
   p, q = abs(u), abs(v)
   depth = np.maximum(p / 0.9, q)
-  colour = tone(sheet, 0.3, 0.05, 0.7, spread=0.3)
-  sheet.paint(1, colour)
+  sheet.paint(1, tone(sheet, 0.3, 0.05, 0.7, spread=0.3))
   sheet.paint(sheet.cover((p / 0.9 - v) * 0.7), tone(sheet, 0.15, 0.06, 0.45))
   sheet.paint(sheet.cover((p / 0.9 + v) * 0.7), (0.92, 0.92, 0.9))
   along = 1 / np.maximum(depth, 0.1)
   sides = sheet.cover((q - p / 0.9) * 0.7)
-  doors = np.maximum(geo.triangle(along * 0.85), -(v + 0.45 * depth))
-  sheet.paint(sides * sheet.cover(doors * 0.12), tone(sheet, 0.1, 0.09, 0.4, spread=0.3))
+  doors = sides * sheet.cover(
+      0.12 * np.maximum(geo.triangle(along * 0.85), -v - 0.45 * depth))
+  sheet.paint(doors, tone(sheet, 0.1, 0.09, 0.4, spread=0.3))
   lights = np.maximum(geo.triangle(along * 1.2) * 0.1, p - 0.25 * depth)
   sheet.paint(sheet.cover(np.maximum(lights, v)), (1, 1, 0.93))
   sheet.shade(0.45 + 0.6 * np.clip(depth, 0, 1))
@@ -245,15 +255,14 @@ def gallery(sheet, u, v):
   sheet.paint(sheet.cover(bench), (0.15, 0.13, 0.13))
 
 
-def picture(sheet, scene):
-  """Paints an image of one class, seen from a random place."""
+def view(sheet, scene):
+  """Paints a scene as seen from a random place."""
   u, v, _ = sheet.frame((0.85, 1.6), reach=0.4, turn=0.04)
   scene(sheet, u * sheet.sign(), v)
-  surroundings.light(sheet, dapple=1.0)
 
 
 CLASSES = {
-    (side, setting, scene.__name__): functools.partial(picture, scene=scene)
+    (side, setting, scene.__name__): functools.partial(view, scene=scene)
     for side, setting, scenes in (
         ('outdoor', 'natural', (sea, mountains, forest)),
         ('outdoor', 'built', (skyline, road, village)),

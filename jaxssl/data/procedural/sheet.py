@@ -1,12 +1,12 @@
 """Paints many small images at once, with the same bits on every machine.
 
-Only operations that IEEE 754 rounds exactly are used on what becomes a pixel (+, -,
-*, /, sqrt, floor, abs, comparisons; no sine, no power, no sum, no matrix product), so
-an image depends neither on the processor, nor on the NumPy version, nor on the images
-painted beside it.
+What becomes a pixel goes only through float32 operations that IEEE 754 defines to
+the last bit (+, -, *, /, sqrt, floor, comparisons; no sine, power, sum or matrix
+product). So an image does not depend on the processor, on the version of NumPy, or
+on the images painted beside it.
 
 In shapes, n is the images on a sheet and s the pixels a side. Positions run from -1
-to 1 with x to the right and y down; a number of each image is [n, 1, 1], a map of its
+to 1, x to the right and y down. A number of each image is [n, 1, 1], a map of its
 pixels [n, s, s], a colour [3, n, 1, 1].
 """
 
@@ -18,7 +18,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def splitmix64(z):
-  """Scrambles uint64 arrays (Steele, Lea, Flood 2014, doi:10.1145/2714064.2660195)."""
+  """A hash of uint64 arrays (Steele et al. 2014, doi:10.1145/2714064.2660195)."""
   z = z + GOLDEN
   z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
   z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -76,20 +76,21 @@ class Sheet:
     above = grid[:, top]                                          # [n, s, s]
     return above + (grid[:, top + 1] - above) * weight[:, None]
 
-  def tone(self, hue, chroma, lightness, spread=0.05, range=0.12):
-    """[3, n, 1, 1] a colour for each image, its hue `spread` from `hue` at most."""
+  def tone(self, hue, chroma, lightness, spread=0.05, contrast=0.12):
+    """[3, n, 1, 1] a colour of each image, like `geo.colour` of these numbers.
+
+    The hue is at most `spread` away, the lightness at most `contrast`.
+    """
     return geo.colour(
-        lightness + self.uniform(-range, range), chroma * self.uniform(0.6, 1.2),
-        hue + self.uniform(-spread, spread))
+        lightness + self.uniform(-contrast, contrast),
+        chroma * self.uniform(0.6, 1.2), hue + self.uniform(-spread, spread))
 
   def patches(self, u, v):
-    """[n, s, s] a number in [0, 1) for each unit square of (u, v), of 8 x 8 in turn."""
+    """[n, s, s] a number in [0, 1) for each unit square of (u, v), modulo 8."""
     row, column = (np.floor(t) - 8 * np.floor(np.floor(t) / 8) for t in (v, u))
-    index = np.broadcast_to(
-        (8 * row + column).astype(np.int64), self.rgb.shape[1:])
-    index = index.reshape(len(self.keys), -1)
-    values = self.lattice(1, 64)[:, 0]
-    return np.take_along_axis(values, index, 1).reshape(-1, self.size, self.size)
+    index = (8 * row + column).astype(np.int64).reshape(len(self.keys), -1)
+    values = np.take_along_axis(self.lattice(1, 64)[:, 0], index, axis=1)
+    return values.reshape(self.rgb.shape[1:])
 
   def _taps(self, cells):
     """[s] the grid line before each pixel, and the weight of the one after it."""
@@ -102,7 +103,7 @@ class Sheet:
     """The coordinates of an object placed at random.
 
     Args:
-      scale: (smallest, largest) length on the sheet of 1 in the object's coordinates.
+      scale: (smallest, largest) length on the sheet of 1 in its coordinates.
       reach: how far its middle may be from the sheet's, along each axis.
       turn: how far it may be turned to either side, in turns.
 
@@ -135,6 +136,12 @@ class Sheet:
   def shade(self, gain):
     """Multiplies the pixels: by [n, s, s], or by a colour [3, n, 1, 1]."""
     self.rgb *= gain
+
+  def part(self, members):
+    """A sheet with a copy of some of the images, and random numbers of its own."""
+    part = Sheet(splitmix64(self.keys[members]), self.size)
+    part.rgb = self.rgb[:, members]
+    return part
 
   def pixels(self):
     """[n, s, s, 3] uint8, what has been painted."""

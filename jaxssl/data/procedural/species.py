@@ -1,9 +1,9 @@
 """Living things in clutter, for iNat21: a taxonomy of four levels.
 
-The silhouette and its outline decide kingdom and family, the kind of marks the genus,
-and the species is told by which of the genus's two opposite hues is the ground and
-which the marks. Lightness, light, place, size and turn are free, and hues vary by
-more than a species' distance from the next.
+Silhouette and outline decide kingdom and family, and the kind of marks the genus. A
+genus has two hues, nearly opposite; which of them is the ground and which the marks
+decides the species, so that mean colours say little. Place, size, turn, proportions
+and light are free, and each hue varies as far as the next species'.
 """
 
 import functools
@@ -14,6 +14,8 @@ from jaxssl.data.procedural import geometry as geo
 from jaxssl.data.procedural import surroundings
 
 LEVELS = ('kingdom', 'family', 'genus', 'species')
+CLUTTER = True
+DAPPLE = 0.7
 
 HUES = {
     'pink': 0.0, 'coral': 0.0625, 'rust': 0.125, 'amber': 0.1875, 'gold': 0.25,
@@ -49,14 +51,16 @@ def outline(sheet, body, silhouette, scale, gain):
   sheet.shade(1 + (gain - 1) * edge)
 
 
+# The marks: [n, s, s], how much of each pixel they cover.
+
+
 def dots(sheet, u, v, scale):
   """Staggered rows of discs."""
   pitch = sheet.uniform(0.26, 0.36)
   p, q = u / pitch, v / pitch
   row = np.floor(q + 0.5)
   p = p + 0.5 * row
-  return sheet.cover(
-      geo.disc(p - np.floor(p + 0.5), q - row, 0.3), scale * pitch)
+  return sheet.cover(geo.disc(geo.cell(p + 0.5), q - row, 0.3), scale * pitch)
 
 
 def bars(sheet, t, scale, share):
@@ -64,6 +68,9 @@ def bars(sheet, t, scale, share):
   period = sheet.uniform(0.3, 0.4)
   wave = geo.triangle(t / period)
   return sheet.cover((1 - 2 * share - wave) * (period / 4), scale)
+
+
+# The families: each paints one of its species.
 
 
 def fish(sheet, marks, hue, dark):
@@ -76,8 +83,10 @@ def fish(sheet, marks, hue, dark):
   tail = np.maximum(tail, -geo.disc(u - 1.22, v, 0.38))
   fin = geo.polygon(u, v, (-0.3, -0.25), (0.2, -0.2 - height), (0.4, -0.15))
   silhouette = geo.union(body, tail, fin)
-  pattern = bars(sheet, u, scale, 0.42) if marks == 'barred' else dots(
-      sheet, u, v, scale)
+  if marks == 'barred':
+    pattern = bars(sheet, u, scale, 0.42)
+  else:
+    pattern = dots(sheet, u, v, scale)
   body = dress(sheet, silhouette, scale, v, pattern, coat(sheet, hue, dark))
   outline(sheet, body, silhouette, scale, 0.2)
   for radius, tone in (0.1, 1), (0.055, 0):
@@ -109,7 +118,7 @@ def flower(sheet, marks, hue, dark):
   u, v, scale = sheet.frame((0.85, 1.2), reach=0.3, turn=0.5)
   r = np.sqrt(u * u + v * v) + 1e-6
   cos = u / r
-  five = cos * (5 + cos * cos * (16 * cos * cos - 20))  # Of five times the angle.
+  five = cos * (5 + cos * cos * (16 * cos * cos - 20))  # The cosine of 5 angles.
   valley = 0.5 - 0.5 * five
   petals = (r - 1 + sheet.uniform(0.25, 0.4) * valley * valley) * 0.8
   if marks == 'rayed':
@@ -127,8 +136,10 @@ def leaf(sheet, marks, hue, dark):
   blade = geo.lens(u, v, 0.9, sheet.uniform(0.4, 0.56))
   stem = geo.stroke(u, v, (0.6, 0.0), (1.15, sheet.uniform(-0.1, 0.1)), 0.04)
   silhouette = geo.union(blade, stem)
-  pattern = bars(sheet, u + 0.9 * abs(v), scale, 0.3) if marks == 'veined' else dots(
-      sheet, u, v, scale)
+  if marks == 'veined':
+    pattern = bars(sheet, u + 0.9 * abs(v), scale, 0.3)
+  else:
+    pattern = dots(sheet, u, v, scale)
   pattern = np.maximum(pattern, sheet.cover(abs(v) - 0.05, scale))
   body = dress(sheet, silhouette, scale, v, pattern, coat(sheet, hue, dark))
   outline(sheet, body, silhouette, scale, 1.4)
@@ -145,18 +156,9 @@ GENERA = (
     ('plant', leaf, 'veined', ('emerald', 'magenta')),
     ('plant', leaf, 'dotted', ('rust', 'sky')))
 
-
-def picture(sheet, family, marks, hue, dark):
-  """Paints everything in an image of one species."""
-  surroundings.clutter(sheet, chroma=0.35)
-  family(sheet, marks, hue, dark)
-  surroundings.light(sheet, dapple=0.7)
-
-
 CLASSES = {
     (kingdom, family.__name__, f'{marks} {family.__name__}',
      f'{ground} {marks} {family.__name__}'):
-        functools.partial(
-            picture, family=family, marks=marks, hue=HUES[ground], dark=dark)
+        functools.partial(family, marks=marks, hue=HUES[ground], dark=dark)
     for kingdom, family, marks, grounds in GENERA
     for dark, ground in enumerate(grounds)}

@@ -1,12 +1,11 @@
-"""What is around an object and the light on it, for the domains of objects."""
-
+"""What is around an object and the light on it, for objects and species."""
 
 import numpy as np
 
 from jaxssl.data.procedural import geometry as geo
 
 
-def clutter(sheet, *, chroma):
+def clutter(sheet):
   """Clouds, stems and stones out of focus.
 
   Light and arrangement differ from image to image, but each has every hue: no mean
@@ -17,21 +16,21 @@ def clutter(sheet, *, chroma):
       cos * sheet.x + sin * sheet.y)
   light = light + 0.5 * (sheet.noise(5, 5) - 0.5)
   for channel in sheet.rgb:
-    channel += light + chroma * (sheet.noise(5, 5) - 0.5)
+    channel += light + 0.35 * (sheet.noise(5, 5) - 0.5)
   k = 8  # Leaf-shaped things, all drawn at once: numbers are [n, k, 1].
   tones = geo.colour(
-      sheet.uniform(0.25, 0.95, k), sheet.uniform(0.0, 0.12, k), sheet.uniform(0, 1, k))
+      sheet.uniform(0.25, 0.95, k), sheet.uniform(0.0, 0.12, k),
+      sheet.uniform(0, 1, k))
   left, top = sheet.uniform(-1, 1, k), sheet.uniform(-1, 1, k)
   cos, sin = geo.circle(sheet.uniform(0, 1, k))
   long = sheet.uniform(0.15, 0.5, k)
   wide = long * sheet.uniform(0.1, 0.7, k)
   strength = sheet.uniform(0.2, 0.8, k)
-  for i in range(k):
-    i = np.s_[:, i:i + 1]
+  for i in (np.s_[..., i:i + 1, :] for i in range(k)):
     x, y = sheet.x - left[i], sheet.y - top[i]
     thing = geo.lens(
         cos[i] * x + sin[i] * y, cos[i] * y - sin[i] * x, long[i], wide[i])
-    sheet.paint(strength[i] * sheet.cover(thing, blur=0.1), tones[:, *i])
+    sheet.paint(strength[i] * sheet.cover(thing, blur=0.1), tones[i])
 
 
 def shadow(sheet, silhouette, scale):
@@ -40,9 +39,9 @@ def shadow(sheet, silhouette, scale):
 
 
 def light(sheet, *, dapple):
-  """Light over all that is painted: strength, direction, a slight tint, and shade.
+  """Light over all that is painted: strength, direction, a slight tint, shade.
 
-  `dapple` is how much lighter than the darkest shade the brightest spots are.
+  `dapple` is the difference between the lightest spots and the darkest, around 1.
   """
   cos, sin = geo.circle(sheet.uniform())
   slant = sheet.uniform(0.0, 0.35) * (cos * sheet.x + sin * sheet.y)
