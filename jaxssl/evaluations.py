@@ -18,6 +18,7 @@ from jaxssl import plugins
 from jaxssl import recipe as recipes
 from jaxssl import report
 from jaxssl import scoring
+from jaxssl.data import inputs
 from jaxssl.data import ledger
 from jaxssl.data import pipeline
 from jaxssl.data import subsets
@@ -81,11 +82,13 @@ class Evaluations:
       return pipeline.in_order(training, size, strict=False)
     bad = {recipe.source.describe(i) for i in self._train_ledger.bad}
     source = subsets.without(source, bad)
-    return pipeline.in_order(
-        pipeline.Dataset(
-            source, recipe.data['short_side'], recipe.data['canvas'],
-            ledger.Ledger(source)),
-        size)
+    dataset = pipeline.Dataset(
+        source, recipe.data['short_side'], recipe.data['canvas'],
+        ledger.Ledger(source, limit=0))
+    # Evaluations look at the same images again and again: decode them once, too.
+    way = {'input': recipe.data['input'], 'cache_dir': recipe.data['cache_dir']}
+    way['input'], _ = inputs.choose(dataset, **way)
+    return pipeline.in_order(inputs.prepare(dataset, **way), size)
 
   def _arguments(self, settings):
     arguments = {k: v for k, v in settings.items() if k not in recipes.RUNNER_KEYS}
