@@ -64,13 +64,13 @@ def color_jitter(rng, image, *, p, brightness, contrast, saturation, hue):
   Returns:
     [h, w, 3].
   """
-  u = jax.random.uniform(rng, (9,))
-  apply = u[0] < p
+  # The operations act in the order of their times.
+  u, times, (v, hue_time, w) = jax.random.uniform(rng, (3, 3))
+  apply = w < p
   strengths = jnp.array([brightness, contrast, saturation])
   weakest = jnp.maximum(1 - strengths, 0)
-  factors = jnp.where(apply, weakest + u[1:4] * (1 + strengths - weakest), 1)
-  turns = (2 * u[4] - 1) * hue
-  times, hue_time = u[5:8], u[8]  # Each operation's; they act in this order.
+  factors = jnp.where(apply, weakest + u * (1 + strengths - weakest), 1)
+  turns = (2 * v - 1) * hue
 
   order = jnp.argsort(times)
   rests = (1 - factors)[:, None] * jnp.array([[0, 0], [0, 1], [1, 0]])

@@ -127,7 +127,7 @@ def crop_box(rng, valid, *, min_area, max_area, min_aspect, max_aspect):
     top, left, height, width: float32 whole numbers.
   """
   image_height, image_width = valid.astype(jnp.float32)
-  u, v = jax.random.uniform(rng, (2, 1 + ATTEMPTS))
+  u, v = jax.random.uniform(rng, (1 + ATTEMPTS, 2)).T
   area = min_area + u[1:] * (max_area - min_area)
   area *= image_height * image_width
   aspect = min_aspect * (max_aspect / min_aspect) ** v[1:]

@@ -110,7 +110,8 @@ def run(recipe, workdir, checkpoints, preemption):
         recipe, recipe.config['evals'], batches.dataset.ledger,
         train_dataset=batches.dataset)
     state = fit(recipe, state, batches, checkpoints, preemption, writer, evaluator)
-    log.info('%s', batches.dataset.ledger.summary())
+    if batches.dataset.ledger.bad or batches.dataset.ledger.num_cropped:
+      log.info('%s', batches.dataset.ledger.summary())
     finish(recipe, workdir, state, checkpoints, writer, evaluator)
 
 

@@ -12,7 +12,7 @@ from jaxssl.data.procedural import geometry as geo
 
 LEVELS = ('side', 'setting', 'scene')
 CLUTTER = False
-DAPPLE = 1.0
+DAPPLE = 1.2
 
 
 def tone(sheet, hue, chroma, lightness, spread=0.12):
@@ -257,7 +257,7 @@ def gallery(sheet, u, v):
 
 def view(sheet, scene):
   """Paints a scene as seen from a random place."""
-  u, v, _ = sheet.frame((0.85, 1.6), reach=0.4, turn=0.04)
+  u, v, _ = sheet.frame((0.85, 1.9), reach=0.5, turn=0.06)
   scene(sheet, u * sheet.sign(), v)
 
 

@@ -99,7 +99,7 @@ class Sheet:
     t = place - before
     return before.astype(np.int64), t * t * (3 - 2 * t)
 
-  def frame(self, scale, *, reach=0.0, turn=0.0):
+  def frame(self, scale, *, reach, turn):
     """The coordinates of an object placed at random.
 
     Args:
