@@ -57,14 +57,17 @@ def get_config(arg=''):
       linear=common.linear(epochs=100, batch_size=512, decays=(0.0, 1e-4)))
 
   if arg.tiny:  # What two cores can do while you wait.
-    c.total_epochs = 30.0
+    c.total_epochs = 12.0
     c.data.update(max_examples=10_000, batch_size=256)
     c.eval_data.train.max_examples = 10_000
     c.eval_data.test.max_examples = 2_000
-    c.model.update(depth=10, width=0.5, dtype='float32')
-    c.model.projector.hidden = 256
-    c.optim.warmup_epochs = 2.0
+    c.model.update(depth=10, width=0.25, dtype='float32')
+    c.model.projector.update(hidden=128, out=64, num_layers=2)
+    c.method.temperature = 0.2
+    c.optim = dict(
+        name='adamw', base_lr=2e-3, scaling='none', warmup_epochs=1.0,
+        weight_decay=1e-4, b1=0.9, b2=0.999, eps=1e-8)
     c.log.every_steps = 20
-    c.save.every_epochs = 5.0
-    c.evals.knn.every_epochs = c.evals.health.every_epochs = 10.0
+    c.save.every_epochs = 3.0
+    c.evals.knn.every_epochs = c.evals.health.every_epochs = 3.0
   return common.smoke(c) if arg.smoke else c
