@@ -3,8 +3,8 @@
 The operations are pure functions, one image in and one out, for callers to vmap:
 those of `resample` move pixels, those of `color` change them in place. `view` is
 SimCLR's sequence of them, and `make_views` the random views of a batch, keyed by
-example: all that is drawn for an image depends on its id alone, never on its place in
-a batch or on the number of devices (which may change the rounding of pixels).
+example: all that is drawn for an image depends on its id alone, never on its place
+in a batch or on the number of devices (which may change the rounding of pixels).
 """
 
 import math

@@ -1,12 +1,12 @@
-"""Views a second on this machine: ours, and torchvision's and kornia's if installed.
+"""Views a second here: ours, and torchvision's and kornia's where installed.
 
   python tests/benchmarks/views.py 32 96 224
 
-SimCLR's views from uint8 images in memory, with blur from 96 pixels up. Everybody has
-all cores: we and kornia take batches with their own threads, torchvision takes images
-in one process for each core, as a data loader's workers do. The three take turns, so
-that other load on the machine falls on all, and each has its median turn. The last
-lines say what parts of our view cost.
+SimCLR's views of uint8 images in memory, with blur from 96 pixels up. Everybody has
+all cores: ours and kornia's take batches, with threads of their own; torchvision's
+take images, in one process for each core, as the workers of a data loader do. They
+take turns, so that other load on the machine falls on all, and each has its median.
+The last lines say what parts of our views cost.
 """
 
 import concurrent.futures
@@ -23,7 +23,7 @@ BATCH = {32: 256, 96: 64, 224: 32}
 
 
 def rate(step, views_per_step, seconds=SECONDS):
-  """Views a second of a function called over and over."""
+  """Views a second of a function that is called over and over."""
   step()  # Whatever the first call does more than others.
   steps, start = 0, time.perf_counter()
   while time.perf_counter() < start + seconds:
@@ -69,8 +69,8 @@ def torchvision_worker(size):
       v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8),
       v2.RandomGrayscale(0.2)]
   if size >= 96:
-    kernel_size = size // 10 // 2 * 2 + 1
-    transforms.append(v2.RandomApply([v2.GaussianBlur(kernel_size, (0.1, 2.0))], 0.5))
+    blur = v2.GaussianBlur(size // 10 // 2 * 2 + 1, (0.1, 2.0))
+    transforms.append(v2.RandomApply([blur], 0.5))
   view = v2.Compose([*transforms, v2.ToDtype(torch.float32, scale=True)])
   image = torch.from_numpy(images(size, 1)[0]).movedim(-1, 0).contiguous()
   return rate(lambda: view(image), 1)
