@@ -18,7 +18,7 @@ os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
 atexit.register(
     shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 
-import pytest
+import pytest  # noqa: E402 - after what decides how jax begins
 
 
 def pytest_addoption(parser):
