@@ -198,6 +198,7 @@ def wanted_evals(evals, num_classes):
 def check_evals(evals, eval_sources):
   """Each entry of config.evals names an evaluator that takes its settings."""
   for key, settings in evals.items():
+    make = plugins.load('evals', settings.get('name')).make
     for interval in ('every_epochs', 'every_steps'):
       check_number(f'evals.{key}.{interval}', settings.get(interval), low=0)
     for name in ('train', 'test'):
@@ -211,7 +212,7 @@ def check_evals(evals, eval_sources):
           f'evals.{key}.k is {settings["k"]}; there are {bank.num_examples:,} images '
           'to search in.')
     call(
-        plugins.load('evals', settings.get('name')).make, {
+        make, {
             k: eval_sources[v] if k in ('train', 'test') else v
             for k, v in settings.items() if k not in RUNNER_KEYS},
         f'config.evals.{key}', args=(None,), num_classes=2, views=None)
