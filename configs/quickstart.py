@@ -15,7 +15,7 @@ from configs import common
 
 
 def get_config(arg=''):
-  arg = common.parse_arg(arg, epochs=15.0, supervised=False, smoke=False)
+  arg = common.parse_arg(arg, epochs=25.0, supervised=False, smoke=False)
   c = ConfigDict()
   c.job = 'pretrain'
   c.seed = 0

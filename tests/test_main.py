@@ -25,7 +25,7 @@ MISTAKES = {
     'missing file': ([f'--config={ROOT}/configs/quickstrat.py'], 'quickstart.py'),
     'unknown argument': ([f'--config={ROOT}/configs/quickstart.py:epoch=3'], 'epochs'),
     'argument type': (
-        [f'--config={ROOT}/configs/quickstart.py:epochs=many'], 'epochs=15'),
+        [f'--config={ROOT}/configs/quickstart.py:epochs=many'], 'epochs=25'),
     'misspelt key': ([SMOKE, '--config.optim.base_rl=1'], 'base_lr'),
     'misspelt flag': ([SMOKE, '--wokdir=x'], 'workdir'),
     'stray word': ([SMOKE, 'method.temperature=1'], '--config.key=value'),

@@ -160,7 +160,8 @@ from importlib import machinery
 BLOCKED = ('tensorflow', 'tensorflow_datasets', 'clu', 'array_record')
 find_spec = machinery.PathFinder.find_spec
 machinery.PathFinder.find_spec = classmethod(
-    lambda _, name, *at: None if name.split('.')[0] in BLOCKED else find_spec(name, *at))
+    lambda _, name, *at:
+        None if name.split('.')[0] in BLOCKED else find_spec(name, *at))
 
 from jaxssl import main
 code = main.main(sys.argv)
