@@ -10,7 +10,8 @@ Arguments:
   size=224      pixels of a view; 96 or 128 trains several times faster
   epochs=200    passes over the images; small sets need more
   depth=50      of the ResNet
-  tiny          a small network at 64 px, for a look on two CPU cores
+  tiny          a small network at 64 px, for a look on two CPU cores; with epochs=10
+                a few thousand images take minutes
 
 The small-batch settings of SimCLR's authors: square-root scaling of the rate,
 temperature 0.2. Published: nothing, the images are yours. Ours: see the README.
@@ -60,8 +61,11 @@ def get_config(arg=''):
       knn=common.knn(every_epochs=10.0, k=20),
       linear=common.linear(epochs=100, batch_size=256, decays=(0.0, 1e-4)))
 
-  if arg.tiny:
-    c.model.update(depth=10, width=0.5, stem='cifar', dtype='float32')
-    c.model.projector.hidden = 256
-    c.optim.warmup_epochs = 2.0
+  if arg.tiny:  # The quickstart's network and optimiser.
+    c.data.batch_size = min(arg.batch_size, 128)
+    c.model.update(depth=10, width=0.25, dtype='float32')
+    c.model.projector.update(hidden=128, out=64, num_layers=2)
+    c.optim = dict(
+        name='adamw', base_lr=2e-3, scaling='none', warmup_epochs=1.0,
+        weight_decay=1e-4, b1=0.9, b2=0.999, eps=1e-8)
   return common.smoke(c) if arg.smoke else c
