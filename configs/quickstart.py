@@ -7,6 +7,10 @@ whose fine levels by colour and pattern. A small ResNet learns them without labe
 two CPU cores; then kNN and a linear classifier score it beside a network before its
 first step, and report.html shows everything. `supervised` trains the same network
 with labels: the upper line.
+
+Published: nothing, the images are ours; the method is https://arxiv.org/abs/2002.05709.
+Ours, top-1 on 1,024 test images: kNN 75.7 and linear 83.7, before the first step 22.4
+and 25.1, with labels 95.5 and 95.3; under 3 minutes on two CPU cores.
 """
 
 from ml_collections import ConfigDict

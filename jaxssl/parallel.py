@@ -92,6 +92,8 @@ def mapped(function, in_axes, out_axes, *, way='pmap', donate=()):
     donate: numbers of the arguments whose memory the outputs may take.
   """
   if way == 'pmap':
+    # jax 0.10 gives the axes to the wrong arrays where there are as many leaves as
+    # arguments but not one in each: put such arguments into one tuple.
     return jax.pmap(
         function, AXIS, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate,
         devices=devices())

@@ -11,6 +11,7 @@ import optax
 from jaxssl import checkpoint
 from jaxssl import errors
 from jaxssl import evaluations
+from jaxssl import features
 from jaxssl import figures
 from jaxssl import metrics
 from jaxssl import parallel
@@ -112,7 +113,7 @@ def run(recipe, workdir, checkpoints, preemption):
     state = fit(recipe, state, batches, checkpoints, preemption, writer, evaluator)
     if batches.dataset.ledger.bad or batches.dataset.ledger.num_cropped:
       log.info('%s', batches.dataset.ledger.summary())
-    finish(recipe, workdir, state, checkpoints, writer, evaluator)
+    finish(recipe, workdir, state, checkpoints, preemption, writer, evaluator)
 
 
 def restore_or_create(recipe, checkpoints):
@@ -186,15 +187,21 @@ def info(recipe):
           'jax': jax.__version__, 'numpy': np.__version__}}
 
 
-def finish(recipe, workdir, state, checkpoints, writer, evaluator):
+def finish(recipe, workdir, state, checkpoints, preemption, writer, evaluator):
   """Evaluates the last state beside its controls, draws the page, writes DONE."""
   checkpoints.wait()
   step = int(state.step)
   digest = checkpoints.manifest(step)['digest']
-  results = evaluator.run(state.params, state.extra)
-  writer.write(step, evaluations.flat(results))
-  evaluator.write(workdir / 'eval', step, digest, results)
-  evaluator.write_atlas(workdir, state.params, state.extra)
+  with features.shared():
+    for key in evaluator.evals:
+      results = evaluator.run(state.params, state.extra, [key])
+      writer.write(step, evaluations.flat(results))
+      if preemption.due(step):
+        raise errors.Preempted(
+            f'Stopped by a signal after step {step}, the last: the same command '
+            'evaluates it.')
+      evaluator.write(workdir / 'eval', step, digest, results)
+    evaluator.write_atlas(workdir, state.params, state.extra)
   workdirs.write_done(workdir, step, digest)
   log.info('Done: %s', report.write(workdir))
 

@@ -62,7 +62,7 @@ def test_a_recipe_says_how_to_run_it(name):
   doc = module(name).__doc__
   path = name.replace('.', '/')
   assert f'python -m jaxssl.main --config=configs/{path}.py' in doc
-  if name in PRETRAINING and name != 'quickstart':
+  if name in PRETRAINING:
     assert 'Published' in doc and 'Ours' in doc
 
 

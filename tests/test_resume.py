@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 import tiny_run
 
+from configs import common
 from jaxssl import checkpoint
+from jaxssl import errors
+from jaxssl import metrics
 from jaxssl import recipe as recipes
+from jaxssl import train
+from jaxssl import workdir as workdirs
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +57,22 @@ def test_sigterm_saves_and_asks_to_be_started_again(whole, tmp_path):
   code, text = tiny_run.finish(tmp_path)
   assert code == 0 and f'checkpoint of step {saved}' in text
   assert tiny_run.done(tmp_path) == tiny_run.done(whole)
+
+
+def test_a_signal_among_the_last_evaluations_is_heeded(tmp_path, monkeypatch):
+  class Stopped(workdirs.Preemption):
+    def due(self, step):
+      return step == 24 and 'eval/knn/top1' in metrics.read(tmp_path)[-1]
+
+  monkeypatch.setattr(workdirs, 'Preemption', Stopped)
+  config = tiny_run.config()
+  config['evals'] = dict(knn=common.knn(k=5), health=common.health())
+  with pytest.raises(errors.Preempted, match='evaluates it'):
+    train.train(config, tmp_path)
+  assert not (tmp_path / 'DONE').exists() and not (tmp_path / 'eval').exists()
+  monkeypatch.undo()
+  train.train(config, tmp_path)
+  assert (tmp_path / 'DONE').exists() and (tmp_path / 'eval/health/24.json').exists()
 
 
 @pytest.mark.parametrize('lost', ['opt_state', 'rng'])

@@ -6,7 +6,6 @@ A source gives random access: the example with id i is the same image in every r
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -21,14 +20,17 @@ class BadImage(NamedTuple):
 class Source(NamedTuple):
   """Random access to images.
 
-  `read(indices)` returns a list with, for each index, the image uint8 [h, w, 3] or a
-  `BadImage`. Images may differ in size. `describe(index)` names an example for
-  people: its path, or its place in a file. `taxonomy` maps each level, from coarse to
+  `read(indices, short_side=None)` returns a list with, for each index, the image uint8
+  [h, w, 3] or a `BadImage`; the arrays are not to be written to. Images may differ in
+  size. `short_side` says how small the caller will make the shorter side, so that a
+  JPEG may be decoded at a fraction of its size, never below twice that.
+  `describe(index)` names an example for people: its path, or its place in a file.
+  `taxonomy` maps each level, from coarse to
   fine, to the name of every class's ancestor there: a tuple of num_classes strings;
   the last level is the classes themselves.
   """
   num_examples: int
-  read: Callable[[Any], list]
+  read: Callable[..., list]
   describe: Callable[[int], str]
   digest: str                            # SHA-256 of what the data are.
   class_names: tuple[str, ...] | None = None
