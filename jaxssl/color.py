@@ -10,6 +10,8 @@ vector unit. The transposes between two functions cancel when compiled together.
 import jax
 import jax.numpy as jnp
 
+from jaxssl import fixed_point
+
 LUMA = (0.299, 0.587, 0.114)  # Grey from RGB (ITU-R BT.601).
 MEAN = (0.485, 0.456, 0.406)  # Of ImageNet's pixels.
 STD = (0.229, 0.224, 0.225)
@@ -20,8 +22,8 @@ def _gray(planes):
   return LUMA[0] * planes[0] + LUMA[1] * planes[1] + LUMA[2] * planes[2]
 
 
-def _shift_hue(planes, turns):
-  """Turns the hue of planes [3, h, w]: to HSV and back without branches."""
+def _shift_hue(planes, sixths):
+  """Turns the hue of planes [3, h, w] by so many sixths: to HSV and back."""
   r, g, b = planes
   high, low = planes.max(0), planes.min(0)
   chroma = high - low
@@ -29,8 +31,8 @@ def _shift_hue(planes, turns):
   hue = jnp.where(
       high == r, (g - b) * inverse,
       jnp.where(high == g, (b - r) * inverse + 2, (r - g) * inverse + 4))
-  # In sixths of a turn. The way back is one curve, shifted for each channel.
-  hue += 6 * turns + jnp.array([5.0, 3.0, 1.0])[:, None, None]        # [3, h, w]
+  # The way back is one curve, shifted for each channel.
+  hue += sixths + jnp.array([5.0, 3.0, 1.0])[:, None, None]        # [3, h, w]
   hue -= 6 * jnp.floor(hue / 6)
   return high - chroma * jnp.clip(jnp.minimum(hue, 4 - hue), 0, 1)
 
@@ -70,7 +72,9 @@ def color_jitter(rng, image, *, p, brightness, contrast, saturation, hue):
   strengths = jnp.array([brightness, contrast, saturation])
   weakest = jnp.maximum(1 - strengths, 0)
   factors = jnp.where(apply, weakest + u * (1 + strengths - weakest), 1)
-  turns = (2 * v - 1) * hue
+  # Few bits in each factor: the product is exact, so it does not matter whether the
+  # compiler rounds it before it is added to something.
+  sixths = (jnp.floor(4096 * v) / 2048 - 1) * (round(6 * hue * 2048) / 2048)
 
   order = jnp.argsort(times)
   rests = (1 - factors)[:, None] * jnp.array([[0, 0], [0, 1], [1, 0]])
@@ -81,7 +85,8 @@ def color_jitter(rng, image, *, p, brightness, contrast, saturation, hue):
   def step(planes, coefficients):
     scale, own, mean = coefficients
     gray = _gray(planes)
-    planes = scale * planes + (own * gray + mean * gray.mean())
+    whole = fixed_point.mean(fixed_point.mean(gray))
+    planes = scale * planes + (own * gray + mean * whole)
     return jnp.clip(planes, 0, 1), None
 
   def run(planes, steps):
@@ -92,7 +97,7 @@ def color_jitter(rng, image, *, p, brightness, contrast, saturation, hue):
   planes = jnp.moveaxis(image, -1, 0).astype(jnp.float32)
   if hue:
     planes = run(planes, jnp.where(early, steps, identity))
-    planes = jnp.where(apply, _shift_hue(planes, turns), planes)
+    planes = jnp.where(apply, _shift_hue(planes, sixths), planes)
     planes = run(planes, jnp.where(early, identity, steps))
   else:
     planes = run(planes, steps)

@@ -13,6 +13,8 @@ make the products three wide.
 import jax
 import jax.numpy as jnp
 
+from jaxssl import fixed_point
+
 ATTEMPTS = 10  # Crops to try before falling back to a centre crop, as torchvision.
 
 
@@ -52,7 +54,7 @@ def resize_weights(start, length, *, canvas, size, interpolation):
   distance = jnp.abs(pixel + 0.5 - centre) / jnp.maximum(scale, 1)
   weights = KERNELS[interpolation](distance)                    # [size, canvas]
   weights = jnp.where((pixel >= start) & (pixel < start + length), weights, 0)
-  return weights / weights.sum(1, keepdims=True)
+  return weights / (canvas * fixed_point.mean(weights)[:, None])
 
 
 def blur_weights(sigma, *, size, kernel_size):
@@ -66,11 +68,11 @@ def blur_weights(sigma, *, size, kernel_size):
   Returns:
     [size, size] float32; each row sums to 1.
   """
-  radius = kernel_size // 2
+  radius, steepness = kernel_size // 2, -0.5 / sigma**2
   i, j = jnp.arange(size)[:, None], jnp.arange(size)
 
   def tap(offset):
-    gaussian = jnp.exp(-0.5 * (offset / sigma) ** 2)
+    gaussian = jnp.exp(steepness * offset**2)
     return jnp.where(jnp.abs(offset) <= radius, gaussian, 0)
 
   # Pixel j is met three times at most: itself, and its images in the two ends.
@@ -78,7 +80,7 @@ def blur_weights(sigma, *, size, kernel_size):
       tap(i - j)
       + jnp.where(j > 0, tap(i + j), 0)
       + jnp.where(j < size - 1, tap(2 * (size - 1) - i - j), 0))      # [size, size]
-  return weights / weights.sum(1, keepdims=True)
+  return weights / (2 * size * fixed_point.mean(weights / 2)[:, None])
 
 
 def apply_weights(image, rows, columns):

@@ -250,7 +250,8 @@ def test_jitter_has_its_probability():
 def test_hue_is_colorsys():
   levels = np.linspace(0, 1, 9, dtype=np.float32)
   image = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3)
-  shift = jax.jit(lambda x, turns: color._shift_hue(jnp.moveaxis(x, -1, 0), turns))
+  shift = jax.jit(
+      lambda x, turns: color._shift_hue(jnp.moveaxis(x, -1, 0), 6 * turns))
   for turns in (-0.5, -0.21, 0.0, 0.1, 1 / 3, 0.5):
     got = np.moveaxis(shift(image, turns), 0, -1)
     np.testing.assert_allclose(got, shift_hue(image, turns), atol=2e-6)
@@ -362,7 +363,8 @@ def test_zero_strength_is_the_identity_to_the_bit(name, dtype):
 def canvases(b, canvas=32):
   """Images of three sizes in the corners of canvases, their sizes and ids."""
   rng = np.random.default_rng(5)
-  sizes = np.array([(32, 32), (32, 25), (20, 32)] * b)[:b].astype(np.int32)
+  sizes = np.array([(32, 32), (32, 25), (20, 32)] * b)[:b] * canvas // 32
+  sizes = sizes.astype(np.int32)
   images = np.zeros((b, canvas, canvas, 3), np.uint8)
   for image, (h, w) in zip(images, sizes):
     image[:h, :w] = rng.integers(0, 256, (h, w, 3))
@@ -396,15 +398,17 @@ def test_views_depend_on_the_id_alone_not_on_the_place_in_a_batch():
     np.testing.assert_array_equal(got[name], np.asarray(want[name])[order])
 
 
-@pytest.mark.parametrize('num_devices', [1, 2, 4])
-def test_views_do_not_depend_on_the_devices(num_devices, monkeypatch):
-  monkeypatch.setattr(parallel, 'devices', lambda: jax.devices()[:num_devices])
-  batch = canvases(8)
-  mapped = parallel.mapped(
-      augment.make_views(dict(a=VIEWS['a']), dtype='float32'), (None, 0, 0, 0), 0)
-  got = parallel.join(mapped(RNG, *parallel.split(batch)))['a']
-  want = views_of_batch(RNG, *batch)['a']
-  np.testing.assert_allclose(got, want, atol=1e-5)
+@pytest.mark.parametrize('size, canvas', [(24, 32), (17, 33), (96, 120)])
+def test_views_have_the_same_bits_on_any_devices(size, canvas, monkeypatch):
+  batch = canvases(8, canvas)
+  views = augment.make_views(
+      dict(a=dict(VIEWS['b'], size=size)), dtype='float32')
+  want = jax.jit(views)(RNG, *batch)['a']
+  for num_devices in (1, 2, 4):
+    monkeypatch.setattr(parallel, 'devices', lambda n=num_devices: jax.devices()[:n])
+    mapped = parallel.mapped(views, (None, 0, 0, 0), 0)
+    got = parallel.join(mapped(RNG, *parallel.split(batch)))['a']
+    np.testing.assert_array_equal(got, want)
 
 
 def test_views_differ_between_names_examples_and_epochs():
