@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxssl import parallel
+from jaxssl import preemption
 
 
 class Outputs(NamedTuple):
@@ -197,6 +198,7 @@ def _embedded(embed, params, extra, batches):
   state = parallel.replicate((params, extra))
   ready = None
   for batch in batches:
+    preemption.heed()
     m = len(batch['index'])
     if len(batch['image']) != m or not m:
       raise ValueError(f'A batch has {len(batch["image"])} images and {m} ids.')

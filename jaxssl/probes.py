@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxssl import preemption
 from jaxssl import scoring
 
 CHUNK_BYTES = 2**27   # Of features on the device at a time while training.
@@ -143,6 +144,7 @@ def _fit_epoch(
     rows = minibatches[start:start + most]                        # [steps, b]
     steps = first_step + start + np.arange(len(rows), dtype=np.float32)
     chunk = x[rows], labels[rows], held_out[rows], rows >= 0, steps
+    preemption.heed()
     # The device trains on one chunk while this one is gathered, and no more wait.
     jax.block_until_ready(state)
     state = _fit_chunk(state, chunk, cells, center, scale, np.float32(total_steps))

@@ -12,12 +12,10 @@ import logging
 import os
 import pathlib
 import platform
-import signal
 import subprocess
 import sys
 
 import jax
-from jax.experimental import multihost_utils
 
 import jaxssl
 from jaxssl import errors
@@ -171,46 +169,3 @@ def write_done(workdir, step, digest):
 def read_done(workdir):
   """The {'step', 'digest'} of a finished run, or None."""
   return files.read_json(pathlib.Path(workdir) / 'DONE')
-
-
-class Preemption:
-  """Whether a signal has asked this run to save and leave."""
-
-  def __init__(self):
-    self.requested = False
-
-  def due(self, step):
-    """Whether to save and leave after this step: the same answer on every host.
-
-    Call it at every step. With several processes, jax's own service passes a
-    SIGTERM to one of them on to all and picks the step.
-    """
-    if jax.process_count() > 1:
-      return multihost_utils.reached_preemption_sync_point(step)
-    return self.requested
-
-  def _on_signal(self, number, frame):
-    if self.requested:
-      signal.signal(number, signal.SIG_DFL)
-      os.kill(os.getpid(), number)
-    self.requested = True
-    # Not by `logging`, whose stream may be in the middle of a line.
-    name = signal.Signals(number).name
-    os.write(2, f'{name}: saving first. Once more aborts.\n'.encode())
-
-
-@contextlib.contextmanager
-def preemption():
-  """Catches SIGTERM and SIGINT; a second one aborts at once.
-
-  Yields:
-    A `Preemption`. The old handlers come back at the end.
-  """
-  notice = Preemption()
-  caught = (signal.SIGTERM, signal.SIGINT) if jax.process_count() == 1 else ()
-  old = {number: signal.signal(number, notice._on_signal) for number in caught}
-  try:
-    yield notice
-  finally:
-    for number, handler in old.items():
-      signal.signal(number, handler)

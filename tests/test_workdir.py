@@ -4,8 +4,6 @@ import json
 import logging
 import os
 import pathlib
-import signal
-import subprocess
 import sys
 
 import jax
@@ -145,49 +143,6 @@ def test_done(tmp_path):
   assert workdir.read_done(tmp_path) is None
   workdir.write_done(tmp_path, 40, 'abc')
   assert workdir.read_done(tmp_path) == {'step': 40, 'digest': 'abc'}
-
-
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_signal_is_noticed_and_handlers_come_back(number, capfd):
-  old = signal.getsignal(number)
-  with workdir.preemption() as preemption:
-    assert not preemption.requested and not preemption.due(3)
-    os.kill(os.getpid(), number)
-    assert preemption.requested and preemption.due(3)
-  assert signal.getsignal(number) is old
-  assert f'{number.name}: saving first' in capfd.readouterr().err
-
-
-LOOP = """
-import sys, time
-from jaxssl import workdir
-with workdir.preemption() as preemption:
-  print('ready', flush=True)
-  step = 0
-  while not preemption.due(step):
-    step += 1
-    time.sleep(0.01)
-  print('saving', flush=True)
-  if sys.argv[1] == 'slow':
-    time.sleep(60)
-sys.exit(42)
-"""
-
-
-def loop(how):
-  process = subprocess.Popen(
-      [sys.executable, '-c', LOOP, how], stdout=subprocess.PIPE, text=True)
-  assert process.stdout.readline() == 'ready\n'
-  process.terminate()
-  assert process.stdout.readline() == 'saving\n'
-  return process
-
-
-def test_first_signal_saves_and_second_aborts():
-  assert loop('quick').wait(timeout=10) == 42
-  process = loop('slow')
-  process.terminate()
-  assert process.wait(timeout=10) == -signal.SIGTERM
 
 
 def test_paths_are_absolute(tmp_path, monkeypatch):
