@@ -53,6 +53,50 @@ def simclr_view(size, *, strength, blur):
       solarize=0.0, normalize='none')
 
 
+def byol_view(size, *, blur, solarize):
+  """BYOL's random view (Appendix B of the paper); always a new dict.
+
+  The values stay in [0, 1], as those that evaluations see: the code's normalisation by
+  ImageNet's mean and deviation is left to the first batch norm.
+
+  Args:
+    size: side of the view in pixels.
+    blur: probability of the Gaussian blur: 1.0 in the first view, 0.1 in the second.
+    solarize: probability of solarising: 0.0 in the first view, 0.2 in the second.
+  """
+  return dict(
+      size=size, min_area=0.08, max_area=1.0, interpolation='bicubic', flip=0.5,
+      jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1,
+      grayscale=0.2, blur=blur, solarize=solarize, normalize='none')
+
+
+def simsiam_view(size, *, blur):
+  """SimSiam's random view, that of MoCo v2 (Section 3); always a new dict.
+
+  The values stay in [0, 1]; see `byol_view`.
+
+  Args:
+    size: side of the view in pixels.
+    blur: probability of the Gaussian blur: 0.5 on ImageNet, 0 on CIFAR.
+  """
+  return dict(
+      size=size, min_area=0.2, max_area=1.0, interpolation='bilinear', flip=0.5,
+      jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
+      grayscale=0.2, blur=blur, solarize=0.0, normalize='none')
+
+
+def moco_v1_view(size):
+  """The random view of MoCo v1 (Section 3.3) and PCL v1; always a new dict.
+
+  That of v2 is `simsiam_view`. The values stay in [0, 1]; see `byol_view`. The code
+  takes the colours away before it jitters them, here it is after.
+  """
+  return dict(
+      size=size, min_area=0.2, max_area=1.0, interpolation='bilinear', flip=0.5,
+      jitter=1.0, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4,
+      grayscale=0.2, blur=0.0, solarize=0.0, normalize='none')
+
+
 def crop_flip_view(size):
   """The view of supervised training and of the linear probe that augments."""
   return dict(
@@ -77,7 +121,18 @@ def smoke(c):
   for data in c.eval_data.values():
     data.max_examples = 64
   c.model.update(depth=10, width=0.125, stem='cifar', dtype='float32')
-  c.optim.warmup_epochs = 0.0
+  if c.model.projector:
+    c.model.projector.hidden = min(c.model.projector.hidden, 128)
+    c.model.projector.out = min(c.model.projector.out, 128)
+  if 'predictor_hidden' in c.method:
+    c.method.predictor_hidden = 32
+  if 'queue_size' in c.method:
+    c.method.update(queue_size=64, num_splits=2)
+  if 'tile_size' in c.method:
+    c.views.a.size, c.method.tile_size = 30, 8
+    c.method.update(num_permutations=24, hidden=32)
+  if 'warmup_epochs' in c.optim:
+    c.optim.warmup_epochs = 0.0
   c.log.every_steps = 1
   c.save.update(every_epochs=0.0, every_steps=8)
   for evaluation in c.evals.values():

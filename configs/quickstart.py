@@ -40,7 +40,8 @@ def get_config(arg=''):
 
   c.model = dict(
       name='resnet', depth=10, width=0.25, stem='imagenet', zero_init_residual=True,
-      dtype='float32', projector=dict(hidden=128, out=64, num_layers=2))
+      dtype='float32',
+      projector=dict(name='simclr', hidden=128, out=64, num_layers=2))
   c.method = dict(name='simclr', temperature=0.2)
   c.optim = dict(
       name='adamw', base_lr=2e-3, scaling='none', warmup_epochs=2.0,

@@ -44,7 +44,8 @@ def get_config(arg=''):
 
   c.model = dict(
       name='resnet', depth=18, width=1.0, stem='cifar', zero_init_residual=True,
-      dtype='bfloat16', projector=dict(hidden=512, out=128, num_layers=3))
+      dtype='bfloat16',
+      projector=dict(name='simclr', hidden=512, out=128, num_layers=3))
   c.method = dict(name='simclr', temperature=0.5)
   c.optim = dict(
       name='lars', base_lr=1.0, scaling='linear', warmup_epochs=10.0,

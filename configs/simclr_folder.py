@@ -48,7 +48,7 @@ def get_config(arg=''):
   c.model = dict(
       name='resnet', depth=arg.depth, width=1.0, stem='imagenet',
       zero_init_residual=True, dtype='bfloat16',
-      projector=dict(hidden=2048, out=128, num_layers=3))
+      projector=dict(name='simclr', hidden=2048, out=128, num_layers=3))
   c.method = dict(name='simclr', temperature=0.2)
   c.optim = dict(
       name='lars', base_lr=0.075, scaling='sqrt', warmup_epochs=10.0,

@@ -42,3 +42,8 @@ def view_key(rng, epoch):
 def step_key(rng, step):
   """The key of a step's other random choices, equal on all devices."""
   return jax.random.fold_in(jax.random.fold_in(rng, 1), step)
+
+
+def refresh_key(rng, epoch):
+  """The key of what a method does between epochs."""
+  return jax.random.fold_in(jax.random.fold_in(rng, 3), epoch)

@@ -1,4 +1,4 @@
-"""NT-Xent against the paper's loops, and across devices under both ways to map."""
+"""Losses against their papers' loops; NT-Xent across devices under both ways to map."""
 
 import functools
 
@@ -134,3 +134,44 @@ def test_nt_xent_agrees_with_optax():
   want = optax.ntxent(jnp.float32(z), jnp.arange(16) % 8, temperature=0.2)
   got = losses.nt_xent(za, zb, temperature=0.2)
   np.testing.assert_allclose(got.mean(), np.mean(want), rtol=1e-4)
+
+
+def queries_keys_and_queue(b, r, d, seed=0):
+  x = np.random.default_rng(seed).standard_normal((2 * b + r, d))
+  return np.split(unit(x), [b, 2 * b])
+
+
+@pytest.mark.parametrize('b, r, d', [(1, 1, 4), (4, 16, 8), (16, 5, 3)])
+@pytest.mark.parametrize('temperature', [0.07, 0.5])
+def test_info_nce_equals_the_loops_of_the_paper(b, r, d, temperature):
+  queries, keys, queue = queries_keys_and_queue(b, r, d)
+  want = []
+  for query, key in zip(queries, keys):
+    positive = np.exp(query @ key / temperature)
+    negatives = sum(np.exp(query @ old / temperature) for old in queue)
+    want.append(-np.log(positive / (positive + negatives)))
+  got = losses.info_nce(queries, keys, queue, temperature=temperature)
+  np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+
+
+def test_info_nce_of_equal_rows_is_its_chance_value():
+  z = np.tile(unit(np.ones((1, 8))), (16, 1))
+  got = losses.info_nce(z[:4], z[:4], z, temperature=0.1)
+  np.testing.assert_allclose(got, np.log(1 + 16), rtol=1e-5)
+
+
+def test_info_nce_teaches_the_queries_alone():
+  grads = jax.grad(
+      lambda *z: losses.info_nce(*z, temperature=0.2).mean(), (0, 1, 2))(
+          *map(jnp.float32, queries_keys_and_queue(4, 8, 3)))
+  assert (abs(grads[0]).max(1) > 1e-3).all()
+  np.testing.assert_array_equal(grads[1], 0)
+  np.testing.assert_array_equal(grads[2], 0)
+
+
+def test_info_nce_refuses_what_does_not_fit():
+  queries, keys, queue = queries_keys_and_queue(4, 8, 3)
+  with pytest.raises(ValueError, match=r'\(4, 3\) and keys \(2, 3\)'):
+    losses.info_nce(queries, keys[:2], queue, temperature=0.2)
+  with pytest.raises(ValueError, match='above 0'):
+    losses.info_nce(queries, keys, queue, temperature=0.0)

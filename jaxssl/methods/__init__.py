@@ -2,7 +2,8 @@
 
 Every module here has one public `make(model, **config.method) -> Method`. `model` is a
 flax module, images [b, h, w, c] -> {'h': [b, e] features, 'z': [b, d] unit projections
-where it has a projector}.
+where it has a projector, 'p': [b, d] unit predictions of them where a method has put
+its own head in the module's field `predictor`}.
 """
 
 from collections.abc import Callable
@@ -19,28 +20,37 @@ class Method(NamedTuple):
   returns the loss of this device's examples; the step takes the mean over devices.
   `metrics` has 'loss' and, where it is known, 'chance': the loss of a network that has
   learned nothing.
+
+  `refresh` runs on the host and may use all devices. Its `embed_train` is
+  (params, extra) -> {'h': [n, e], 'z': [n, d]}, float32 on the host: the features of
+  the evaluation views of all n training images, row i those of example i.
   """
   init: Callable[..., Any]   # (rng, views) -> params, extra
   loss: Callable[..., Any]   # (params, extra, batch) -> loss, (extra, metrics)
   embed: Callable[..., Any]  # (params, extra, images) -> {'h': [b, e], 'z': [b, d]}
   refresh: Callable[..., Any] | None = None
-  # (rng, params, extra, embed_train) -> extra, between epochs
+  # (rng, params, extra, embed_train) -> extra, before the first step of an epoch
+  warmup_epochs: int = 0  # Epochs before the first refresh.
+  summarize: Callable[..., Any] | None = None
+  # (extra before, extra after) a refresh -> {part: {name: number, array or None}}
 
 
 def model_functions(model):
   """The two uses of a model that every method shares.
 
   Returns:
-    apply_train: (params, extra, images) -> {'h', 'z'}, extra with new statistics;
-      `params` may hold more than the model's own.
+    apply_train: (params, extra, images, groups=None) -> {'h', 'z'}, extra with new
+      statistics; `params` may hold more than the model's own; `groups` are those of
+      `norm.split_groups`.
     embed: (params, extra, images) -> {'h', 'z'} with the kept statistics.
   """
   def variables(params, extra):
     return {'params': params, 'batch_stats': extra['batch_stats']}
 
-  def apply_train(params, extra, images):
+  def apply_train(params, extra, images, groups=None):
     out, new = model.apply(
-        variables(params, extra), images, train=True, mutable=['batch_stats'])
+        variables(params, extra), images, train=True, groups=groups,
+        mutable=['batch_stats'])
     return out, {**extra, **new}
 
   def embed(params, extra, images):

@@ -50,7 +50,7 @@ class Block(nn.Module):
   dtype: str
 
   @nn.compact
-  def __call__(self, x, train):
+  def __call__(self, x, train, groups):
     y = x
     last = len(self.convolutions)
     for i, (size, channels, stride) in enumerate(self.convolutions, 1):
@@ -58,13 +58,13 @@ class Block(nn.Module):
       y = conv.Conv(channels, size, stride, self.dtype, name=f'conv{i}')(y)
       y = norm.BatchNorm(
           self.dtype, scale_init=nn.initializers.constant(scale),
-          name=f'bn{i}')(y, train)
+          name=f'bn{i}')(y, train, groups)
       if i < last:
         y = nn.relu(y)
     if x.shape != y.shape:
       stride = math.prod(stride for _, _, stride in self.convolutions)
       x = conv.Conv(y.shape[-1], 1, stride, self.dtype, name='shortcut_conv')(x)
-      x = norm.BatchNorm(self.dtype, name='shortcut_bn')(x, train)
+      x = norm.BatchNorm(self.dtype, name='shortcut_bn')(x, train, groups)
     return nn.relu(x + y)
 
 
@@ -78,11 +78,11 @@ class Encoder(nn.Module):
   dtype: str
 
   @nn.compact
-  def __call__(self, images, train):
+  def __call__(self, images, train, groups):
     """[b, h, w, c] images -> float32 [b, e] features."""
     size, stride = (7, 2) if self.stem == 'imagenet' else (3, 1)
     x = conv.Conv(self.channels, size, stride, self.dtype, name='stem_conv')(images)
-    x = nn.relu(norm.BatchNorm(self.dtype, name='stem_bn')(x, train))
+    x = nn.relu(norm.BatchNorm(self.dtype, name='stem_bn')(x, train, groups))
     if self.stem == 'imagenet':
       x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
     for stage, num_blocks in enumerate(self.num_blocks, 1):
@@ -91,7 +91,7 @@ class Encoder(nn.Module):
         convolutions = self.block(self.channels * 2**(stage - 1), stride)
         x = Block(
             convolutions, self.zero_init_residual, self.dtype,
-            name=f'stage{stage}_block{i}')(x, train)
+            name=f'stage{stage}_block{i}')(x, train, groups)
     return x.mean((1, 2), dtype=jnp.float32)
 
 
@@ -99,23 +99,30 @@ class Network(nn.Module):
   """An encoder and the head on it, if there is one."""
   encoder: nn.Module
   projector: nn.Module | None
+  predictor: nn.Module | None = None  # Methods that need one put it there.
 
-  def __call__(self, images, train=False):
+  def __call__(self, images, train=False, groups=None):
     """Embeds images.
 
     Args:
       images: [b, h, w, c] in the range the views have.
       train: use and update the statistics of this batch over all devices; then only
         inside a function that `parallel` mapped, with 'batch_stats' mutable.
+      groups: of images that batch norm keeps apart; see `norm.split_groups`.
 
     Returns:
       'h': float32 [b, e] features, and with a projector 'z': float32 [b, d]
-      embeddings of unit length.
+      embeddings of unit length. With a predictor also 'p': float32 [b, d], of unit
+      length, its output for the projections, which it gets at their own length.
     """
-    h = self.encoder(images, train)
+    h = self.encoder(images, train, groups)
     if self.projector is None:
       return {'h': h}
-    return {'h': h, 'z': heads.unit_length(self.projector(h, train))}
+    projection = self.projector(h, train, groups)
+    out = {'h': h, 'z': heads.unit_length(projection)}
+    if self.predictor is not None:
+      out['p'] = heads.unit_length(self.predictor(projection, train, groups))
+    return out
 
 
 def make(
