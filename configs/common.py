@@ -70,8 +70,8 @@ def byol_view(size, *, blur, solarize):
       grayscale=0.2, blur=blur, solarize=solarize, normalize='none')
 
 
-def simsiam_view(size, *, blur):
-  """SimSiam's random view, that of MoCo v2 (Section 3); always a new dict.
+def moco_v2_view(size, *, blur):
+  """The random view of MoCo v2 (Section 3), PCL v2 and SimSiam; always a new dict.
 
   The values stay in [0, 1]; see `byol_view`.
 
@@ -88,7 +88,7 @@ def simsiam_view(size, *, blur):
 def moco_v1_view(size):
   """The random view of MoCo v1 (Section 3.3) and PCL v1; always a new dict.
 
-  That of v2 is `simsiam_view`. The values stay in [0, 1]; see `byol_view`. The code
+  That of v2 is `moco_v2_view`. The values stay in [0, 1]; see `byol_view`. The code
   takes the colours away before it jitters them, here it is after.
   """
   return dict(
@@ -103,6 +103,16 @@ def crop_flip_view(size):
       size=size, min_area=0.08, max_area=1.0, interpolation='bicubic', flip=0.5,
       jitter=0.0, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0,
       grayscale=0.0, blur=0.0, solarize=0.0, normalize='none')
+
+
+def pcl(
+    *, temperature, momentum, queue_size, num_clusters, num_negatives, warmup_epochs):
+  """PCL with what its authors' code always has (Sections 3 and 4.1 of the paper)."""
+  return dict(
+      name='pcl', temperature=temperature, momentum=momentum, queue_size=queue_size,
+      num_splits=8, num_clusters=num_clusters, num_negatives=num_negatives,
+      layout='paper', concentration='estimated', alpha=10.0,
+      warmup_epochs=warmup_epochs, kmeans_iters=20, kmeans_restarts=5)
 
 
 def smoke(c):
@@ -128,6 +138,9 @@ def smoke(c):
     c.method.predictor_hidden = 32
   if 'queue_size' in c.method:
     c.method.update(queue_size=64, num_splits=2)
+  if 'num_clusters' in c.method:  # Three epochs, with prototypes from the second on.
+    c.data.max_examples = 64
+    c.method.update(num_clusters=(3, 6), num_negatives=0, warmup_epochs=1)
   if 'tile_size' in c.method:
     c.views.a.size, c.method.tile_size = 30, 8
     c.method.update(num_permutations=24, hidden=32)

@@ -22,7 +22,7 @@ def get_config(arg=''):
       f'epochs={arg.epochs},tfds={arg.tfds},tiny={arg.tiny}')
 
   def view():  # That of v2, with crops as small as SimCLR's.
-    return {**common.simsiam_view(32, blur=0.0), 'min_area': 0.08}
+    return {**common.moco_v2_view(32, blur=0.0), 'min_area': 0.08}
   c.views = dict(a=view(), b=view())
   c.model.zero_init_residual = False
   c.model.projector = dict(name='moco', hidden=0, out=128, num_layers=1)

@@ -18,7 +18,7 @@ def get_config(arg=''):
   arg = common.parse_arg(arg, epochs=200.0, batch_size=256, smoke=False)
   c = moco_imagenet.get_config(f'epochs={arg.epochs},batch_size={arg.batch_size}')
   c.views = dict(
-      a=common.simsiam_view(224, blur=0.5), b=common.simsiam_view(224, blur=0.5))
+      a=common.moco_v2_view(224, blur=0.5), b=common.moco_v2_view(224, blur=0.5))
   c.model.projector.num_layers = 2
   c.method.temperature = 0.2
   c.optim.milestones = ()

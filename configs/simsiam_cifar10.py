@@ -18,7 +18,7 @@ def get_config(arg=''):
   c = simclr_cifar10.get_config(
       f'epochs={arg.epochs},tfds={arg.tfds},tiny={arg.tiny}')
   c.views = dict(
-      a=common.simsiam_view(32, blur=0.0), b=common.simsiam_view(32, blur=0.0))
+      a=common.moco_v2_view(32, blur=0.0), b=common.moco_v2_view(32, blur=0.0))
   c.model.projector = dict(name='simsiam', hidden=2048, out=2048, num_layers=2)
   c.method = dict(name='simsiam', predictor_hidden=512)
   c.optim = dict(

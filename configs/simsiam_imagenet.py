@@ -18,7 +18,7 @@ def get_config(arg=''):
   arg = common.parse_arg(arg, epochs=100.0, batch_size=512, smoke=False)
   c = simclr_imagenet.get_config(f'epochs={arg.epochs},batch_size={arg.batch_size}')
   c.views = dict(
-      a=common.simsiam_view(224, blur=0.5), b=common.simsiam_view(224, blur=0.5))
+      a=common.moco_v2_view(224, blur=0.5), b=common.moco_v2_view(224, blur=0.5))
   c.model.projector = dict(name='simsiam', hidden=2048, out=2048, num_layers=3)
   c.method = dict(name='simsiam', predictor_hidden=512)
   c.optim = dict(

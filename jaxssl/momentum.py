@@ -46,7 +46,7 @@ def push(queue, keys):
 
 
 def make_contrast(
-    model, *, temperature, momentum, queue_size, num_splits, symmetric):
+    model, *, temperature, momentum, queue_size, num_splits, symmetric, batch_size):
   """The contrast of MoCo (https://arxiv.org/abs/1911.05722, Algorithm 1).
 
   Args:
@@ -59,6 +59,7 @@ def make_contrast(
     symmetric: let each view be the query once and the key once, as in the authors'
       demo on CIFAR-10; they add the losses of the two, so a mean over all rows, as
       `methods.moco` takes, is half of theirs.
+    batch_size: images of a step on all devices.
 
   Returns:
     init: (rng, views) -> params, extra. `extra` has the momentum encoder's parameters
@@ -77,6 +78,9 @@ def make_contrast(
   for name, value in (('queue_size', queue_size), ('num_splits', num_splits)):
     if not isinstance(value, int) or value < 1:
       raise ValueError(f'{name} is {value!r}; it must be a whole number above 0.')
+  if batch_size % num_splits:
+    raise ValueError(
+        f'num_splits is {num_splits}, which does not divide a batch of {batch_size}.')
   apply_train, _ = methods.model_functions(model)
 
   def init(rng, views):

@@ -134,7 +134,8 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
       method=call(
           plugins.load('methods', method['name']).make, method, 'config.method',
           args=(network,), num_classes=source.num_classes,
-          num_examples=source.num_examples, total_steps=total_steps),
+          num_examples=source.num_examples, total_steps=total_steps,
+          batch_size=batch_size),
       tx=tx, schedule=schedule, steps_per_epoch=steps_per_epoch,
       total_steps=total_steps,
       eval_sources=make_eval_sources(settings, eval_data, source),

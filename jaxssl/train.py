@@ -10,11 +10,13 @@ import optax
 
 from jaxssl import checkpoint
 from jaxssl import errors
+from jaxssl import estep
 from jaxssl import evaluations
 from jaxssl import features
 from jaxssl import figures
 from jaxssl import metrics
 from jaxssl import parallel
+from jaxssl import preemption
 from jaxssl import recipe as recipes
 from jaxssl import report
 from jaxssl import state as state_lib
@@ -88,11 +90,11 @@ def train(config, workdir):
       return
     checkpoints = checkpoint.Checkpoints(
         workdir / 'checkpoints', keep=recipe.config['save']['keep'])
-    with contextlib.closing(checkpoints), workdirs.preemption() as preemption:
-      run(recipe, workdir, checkpoints, preemption)
+    with contextlib.closing(checkpoints), preemption.listening() as notice:
+      run(recipe, workdir, checkpoints, notice)
 
 
-def run(recipe, workdir, checkpoints, preemption):
+def run(recipe, workdir, checkpoints, notice):
   """One attempt at a run, from its newest checkpoint to DONE."""
   state = restore_or_create(recipe, checkpoints)
   first = int(state.step)
@@ -110,10 +112,11 @@ def run(recipe, workdir, checkpoints, preemption):
     evaluator = evaluations.Evaluations(
         recipe, recipe.config['evals'], batches.dataset.ledger,
         train_dataset=batches.dataset)
-    state = fit(recipe, state, batches, checkpoints, preemption, writer, evaluator)
+    state = fit(
+        recipe, state, batches, checkpoints, notice, writer, evaluator, workdir)
     if batches.dataset.ledger.bad or batches.dataset.ledger.num_cropped:
       log.info('%s', batches.dataset.ledger.summary())
-    finish(recipe, workdir, state, checkpoints, preemption, writer, evaluator)
+    finish(recipe, workdir, state, checkpoints, writer, evaluator)
 
 
 def restore_or_create(recipe, checkpoints):
@@ -134,7 +137,7 @@ def order_digest(recipe):
   return pipeline.order_digest(recipe.seed, recipe.source.num_examples)
 
 
-def fit(recipe, state, batches, checkpoints, preemption, writer, evaluator):
+def fit(recipe, state, batches, checkpoints, notice, writer, evaluator, workdir):
   """Takes the steps that are left.
 
   Returns:
@@ -145,37 +148,53 @@ def fit(recipe, state, batches, checkpoints, preemption, writer, evaluator):
     errors.DivergedError: a loss was not finite; it is in no checkpoint.
   """
   first, last = int(state.step), recipe.total_steps
-  every = recipe.config['log']['every_steps']
+  every, saved = recipe.config['log']['every_steps'], first
   train_step = make_train_step(
       recipe.method, recipe.tx, recipe.views,
       steps_per_epoch=recipe.steps_per_epoch, way=recipe.way)
   pending = metrics.Pending()
-  with metrics.progress(last, first) as bar:
-    meter = Meter(recipe, batches, writer, evaluator)
-    for step, batch in enumerate(batches, first + 1):
-      state, values = train_step(state, batch)
-      pending.put(step, values)
-      meter.write(pending.ready(), every)
-      bar.update(1)
 
-      leave = preemption.due(step)
-      if leave or recipe.due(step, **recipes.interval(recipe.config['save'])):
+  def save(step):
+    checkpoints.save(step, parallel.to_global(state), info(recipe))
+
+  try:
+    with metrics.progress(last, first) as bar:
+      meter = Meter(recipe, batches, writer, evaluator)
+      for step, batch in enumerate(batches, first + 1):
+        if estep.due(recipe, step - 1):
+          with meter.paused():
+            meter.write(pending.flush(), every)
+            state = estep.run(
+                recipe, state, evaluator.embed, batches.dataset, writer, workdir)
+        state, values = train_step(state, batch)
+        pending.put(step, values)
+        meter.write(pending.ready(), every)
+        bar.update(1)
+
+        if notice.due(step):
+          raise errors.Preempted
+        keys = [] if step == last else [
+            key for key, settings in recipe.config['evals'].items()
+            if recipe.due(step, **recipes.interval(settings))]
         with meter.paused():
-          meter.write(pending.flush(), every)
-          checkpoints.save(step, parallel.to_global(state), info(recipe))
-      if leave:
-        checkpoints.wait()
-        raise errors.Preempted(
-            f'Stopped by a signal after step {step}, which is saved: the same command '
-            'goes on from there.')
-      keys = [] if step == last else [
-          key for key, settings in recipe.config['evals'].items()
-          if recipe.due(step, **recipes.interval(settings))]
-      if keys:
-        with meter.paused():
-          meter.write(pending.flush(), every)
-          results = evaluator.run(state.params, state.extra, keys)
-          writer.write(step, evaluations.flat(results))
+          if recipe.due(step, **recipes.interval(recipe.config['save'])):
+            meter.write(pending.flush(), every)
+            save(step)
+            saved = step
+          if keys:
+            meter.write(pending.flush(), every)
+            results = evaluator.run(state.params, state.extra, keys)
+            writer.write(step, evaluations.flat(results))
+  except errors.Preempted:
+    # Between two steps or in what does not change the state: it is whole.
+    meter.write(pending.flush(), every)
+    step = int(state.step)
+    if step != saved:
+      save(step)
+    checkpoints.wait()
+    raise errors.Preempted(
+        f'Stopped by a signal after step {step}, which is saved: the same command '
+        'goes on from there.') from None
   return state
 
 
@@ -187,7 +206,7 @@ def info(recipe):
           'jax': jax.__version__, 'numpy': np.__version__}}
 
 
-def finish(recipe, workdir, state, checkpoints, preemption, writer, evaluator):
+def finish(recipe, workdir, state, checkpoints, writer, evaluator):
   """Evaluates the last state beside its controls, draws the page, writes DONE."""
   checkpoints.wait()
   step = int(state.step)
@@ -196,10 +215,6 @@ def finish(recipe, workdir, state, checkpoints, preemption, writer, evaluator):
     for key in evaluator.evals:
       results = evaluator.run(state.params, state.extra, [key])
       writer.write(step, evaluations.flat(results))
-      if preemption.due(step):
-        raise errors.Preempted(
-            f'Stopped by a signal after step {step}, the last: the same command '
-            'evaluates it.')
       evaluator.write(workdir / 'eval', step, digest, results)
     evaluator.write_atlas(workdir, state.params, state.extra)
   workdirs.write_done(workdir, step, digest)

@@ -52,7 +52,7 @@ def test_a_key_leaves_when_as_many_have_come_as_the_queue_holds():
 
 SETTINGS = {
     'temperature': 0.2, 'momentum': 0.99, 'queue_size': 8, 'num_splits': 1,
-    'symmetric': False}
+    'symmetric': False, 'batch_size': 4}
 VIEWS = {name: np.ones((2, 2, 2, 3), np.float32) for name in 'ab'}
 
 
@@ -70,7 +70,8 @@ def test_it_begins_with_a_copy_and_random_keys_of_length_one():
 @pytest.mark.parametrize('changes, told', [
     ({'temperature': 0.0}, 'temperature is 0.0'), ({'momentum': 1.0}, 'momentum is 1'),
     ({'momentum': -0.1}, 'momentum is -0.1'), ({'queue_size': 0}, 'queue_size is 0'),
-    ({'queue_size': 2.5}, 'queue_size is 2.5'), ({'num_splits': 0}, 'num_splits is 0')])
+    ({'queue_size': 2.5}, 'queue_size is 2.5'), ({'num_splits': 0}, 'num_splits is 0'),
+    ({'num_splits': 3}, 'does not divide a batch of 4')])
 def test_numbers_out_of_their_range_are_refused(changes, told):
   with pytest.raises(ValueError, match=told):
     momentum.make_contrast(tiny_method.Network(4, 3), **{**SETTINGS, **changes})

@@ -1,6 +1,7 @@
 """Killed at any moment and started again, a run ends in the same bits."""
 
 import json
+import os
 import pathlib
 import signal
 
@@ -12,10 +13,10 @@ import tiny_run
 from configs import common
 from jaxssl import checkpoint
 from jaxssl import errors
+from jaxssl import evaluations
 from jaxssl import metrics
 from jaxssl import recipe as recipes
 from jaxssl import train
-from jaxssl import workdir as workdirs
 
 
 @pytest.fixture(scope='module')
@@ -59,16 +60,28 @@ def test_sigterm_saves_and_asks_to_be_started_again(whole, tmp_path):
   assert tiny_run.done(tmp_path) == tiny_run.done(whole)
 
 
-def test_a_signal_among_the_last_evaluations_is_heeded(tmp_path, monkeypatch):
-  class Stopped(workdirs.Preemption):
-    def due(self, step):
-      return step == 24 and 'eval/knn/top1' in metrics.read(tmp_path)[-1]
+def signalled(run, step_wanted):
+  """Evaluations.run that is sent a signal as it begins, at one step."""
+  def run_signalled(self, params, extra, keys=None):
+    if metrics.read(run_signalled.workdir)[-1]['step'] == step_wanted:
+      os.kill(os.getpid(), signal.SIGTERM)
+    return run(self, params, extra, keys)
+  return run_signalled
 
-  monkeypatch.setattr(workdirs, 'Preemption', Stopped)
+
+@pytest.mark.parametrize('step', [5, 24])
+def test_a_signal_in_an_evaluation_ends_it(step, whole, tmp_path, monkeypatch):
+  """At step 5, which is no step to save at, and at the last."""
   config = tiny_run.config()
-  config['evals'] = dict(knn=common.knn(k=5), health=common.health())
-  with pytest.raises(errors.Preempted, match='evaluates it'):
+  knn = {**common.knn(k=5), 'every_steps': 5}
+  config['evals'] = dict(knn=knn, health=common.health())
+  run = signalled(evaluations.Evaluations.run, step)
+  run.workdir = tmp_path
+  monkeypatch.setattr(evaluations.Evaluations, 'run', run)
+  with pytest.raises(errors.Preempted, match='goes on from there'):
     train.train(config, tmp_path)
+  assert not any('eval/knn/top1' in r for r in metrics.read(tmp_path)[step - 1:])
+  assert (tmp_path / f'checkpoints/{step}').exists()
   assert not (tmp_path / 'DONE').exists() and not (tmp_path / 'eval').exists()
   monkeypatch.undo()
   train.train(config, tmp_path)

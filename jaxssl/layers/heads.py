@@ -9,14 +9,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxssl import parallel
 from jaxssl.layers import norm
 
 
 class Layer(NamedTuple):
   """What a dense map has beside its kernel."""
   bias: bool
-  norm: str | None  # Batch norm with 'scale and offset', with 'scale', or 'plain'.
+  norm: tuple[str, ...] | None  # Of batch norm: its parameters. None is no batch norm.
 
 
 class Design(NamedTuple):
@@ -28,14 +27,14 @@ class Design(NamedTuple):
 
 _TORCH_INIT = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 _SIMCLR = Design(  # A bias before batch norm would be taken away by it.
-    Layer(False, 'scale and offset'), Layer(False, 'scale'),
+    Layer(False, ('scale', 'bias')), Layer(False, ('scale',)),
     nn.initializers.normal(0.01))
 _MOCO = Design(Layer(True, None), Layer(True, None), _TORCH_INIT)
 _BYOL = Design(
-    Layer(True, 'scale and offset'), Layer(False, None),
+    Layer(True, ('scale', 'bias')), Layer(False, None),
     nn.initializers.lecun_normal())
 _SIMSIAM = Design(
-    Layer(False, 'scale and offset'), Layer(False, 'plain'), _TORCH_INIT)
+    Layer(False, ('scale', 'bias')), Layer(False, ()), _TORCH_INIT)
 
 PROJECTORS = {
     'simclr': _SIMCLR, 'moco': _MOCO, 'byol': _BYOL, 'simsiam': _SIMSIAM}
@@ -68,27 +67,13 @@ class Head(nn.Module):
       x = nn.Dense(
           (self.out if last else self.hidden) or h.shape[-1], use_bias=layer.bias,
           dtype=self.dtype, kernel_init=self.design.kernel_init, name=f'dense{i}')(x)
-      if layer.norm == 'plain':
-        x = plain_batch_norm(x, train, groups, name=f'bn{i}')
-      elif layer.norm:
+      if layer.norm is not None:
         x = norm.BatchNorm(
-            dtype, use_bias=layer.norm == 'scale and offset',
+            dtype, use_scale='scale' in layer.norm, use_bias='bias' in layer.norm,
             name=f'bn{i}')(x, train, groups)
       if not last:
         x = nn.relu(x)
     return x.astype(jnp.float32)
-
-
-def plain_batch_norm(x, train, groups, *, name):
-  """Batch norm in float32 that learns nothing: `norm.BatchNorm` has a scale."""
-  if groups is not None:
-    raise ValueError(
-        "A 'simsiam' head takes no groups of images; config.method.num_splits must "
-        'be 1.')
-  return nn.BatchNorm(
-      use_running_average=not train, momentum=norm.MOMENTUM, epsilon=norm.EPSILON,
-      use_scale=False, use_bias=False, dtype='float32', axis_name=parallel.AXIS,
-      name=name)(x)
 
 
 def projector(*, name, hidden, out, num_layers, dtype):

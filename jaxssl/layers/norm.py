@@ -74,6 +74,7 @@ class BatchNorm(nn.Module):
   parameters are float32 whatever `dtype`, that of the output.
   """
   dtype: str
+  use_scale: bool = True
   use_bias: bool = True
   scale_init: nn.initializers.Initializer = nn.initializers.ones
 
@@ -101,7 +102,9 @@ class BatchNorm(nn.Module):
       if groups is not None:
         mean, var = (of_each_image(s, groups, x.ndim) for s in (mean, var))
 
-    slope = lax.rsqrt(var + EPSILON) * self.param('scale', self.scale_init, shape)
+    slope = lax.rsqrt(var + EPSILON)
+    if self.use_scale:
+      slope *= self.param('scale', self.scale_init, shape)
     offset = -mean * slope
     if self.use_bias:
       offset += self.param('bias', nn.initializers.zeros, shape)

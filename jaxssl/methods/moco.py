@@ -11,12 +11,13 @@ from jaxssl import methods
 from jaxssl import momentum as momentum_lib
 
 
-def make(model, *, temperature, momentum, queue_size, num_splits, symmetric):
+def make(
+    model, *, temperature, momentum, queue_size, num_splits, symmetric, batch_size):
   """MoCo on a model with a projector; see `momentum.make_contrast`."""
   _, embed = methods.model_functions(model)
   init, contrast = momentum_lib.make_contrast(
       model, temperature=temperature, momentum=momentum, queue_size=queue_size,
-      num_splits=num_splits, symmetric=symmetric)
+      num_splits=num_splits, symmetric=symmetric, batch_size=batch_size)
 
   def loss(params, extra, batch):
     _, logits, extra = contrast(params, extra, batch)

@@ -25,7 +25,7 @@ def make(model, *, num_classes, label_smoothing):
         f'Supervised training needs labels; the data have {num_classes} classes.')
   if not 0 <= label_smoothing < 1:
     raise ValueError(f'label_smoothing is {label_smoothing}; it must be in [0, 1).')
-  apply_train, embed_model = methods.model_functions(model)
+  apply_train, embed = methods.model_functions(model)
   classifier = nn.Dense(num_classes, kernel_init=nn.initializers.zeros)
 
   def init(rng, views):
@@ -42,7 +42,7 @@ def make(model, *, num_classes, label_smoothing):
 
   def loss(params, extra, batch):
     (images,) = batch['views'].values()
-    out, extra = apply_train(without_head(params), extra, images)
+    out, extra = apply_train(params, extra, images)
     logits = classifier.apply({'params': params['classifier']}, out['h'])  # [b, c]
     target = optax.smooth_labels(
         jax.nn.one_hot(batch['label'], num_classes), label_smoothing)
@@ -53,11 +53,4 @@ def make(model, *, num_classes, label_smoothing):
         'train_top1': (logits.argmax(1) == batch['label']).mean()}
     return cross_entropy, (extra, metrics)
 
-  def embed(params, extra, images):
-    return embed_model(without_head(params), extra, images)
-
   return methods.Method(init, loss, embed)
-
-
-def without_head(params):
-  return {k: v for k, v in params.items() if k != 'classifier'}

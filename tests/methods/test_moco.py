@@ -17,7 +17,7 @@ EPSILON, KEPT = 1e-5, 0.9  # Of batch norm.
 def make(symmetric):
   return moco.make(
       tiny_method.Network(12, 3), temperature=TEMPERATURE, momentum=MOMENTUM,
-      queue_size=QUEUE, num_splits=SPLITS, symmetric=symmetric)
+      queue_size=QUEUE, num_splits=SPLITS, symmetric=symmetric, batch_size=N)
 
 
 def batch_of(step):
