@@ -218,6 +218,7 @@ def finish(recipe, workdir, state, checkpoints, writer, evaluator):
       evaluator.write(workdir / 'eval', step, digest, results)
     evaluator.write_atlas(workdir, state.params, state.extra)
   workdirs.write_done(workdir, step, digest)
+  log.info('%s', report.verdict(workdir))
   log.info('Done: %s', report.write(workdir))
 
 

@@ -4,6 +4,7 @@ import pathlib
 import shlex
 
 from jaxssl.report import charts
+from jaxssl.report import occupancy
 from jaxssl.report import tables
 
 METHODS = {
@@ -63,6 +64,7 @@ def curves(run):
       charts.chart(
           'Views matched', take('train/contrast_top1'), kind='percent',
           note='how often an image is nearest to its own other view'),
+      *occupancy.take_charts(left),
       charts.chart('Learning rate', take('train/lr')),
       charts.chart('Gradient norm', take('train/grad_norm'), kind='log')]
   more = [

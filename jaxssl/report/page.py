@@ -8,6 +8,7 @@ import pathlib
 import jinja2
 
 from jaxssl import files
+from jaxssl.report import occupancy
 from jaxssl.report import overview
 from jaxssl.report import pictures
 from jaxssl.report import reader
@@ -64,7 +65,8 @@ def contents(run):
       'scores': tables.scores(run.results),
       'results': run.results, 'latest': list(tables.newest(run.results).values()),
       'tables': tables, 'curves': curves, 'more_curves': more_curves,
-      'health': health, 'health_sentence': verdicts.health_sentence(run),
+      'health': health, 'health_sentence': ' '.join(filter(None, [
+          verdicts.health_sentence(run), occupancy.sentence(run)])),
       'views': views, 'map': features,
       'supervised': overview.section(run, 'method').get('name') == 'supervised',
       'terms': overview.terms(run), 'command': overview.command(run),

@@ -4,6 +4,7 @@ import math
 
 from jaxssl import geometry
 from jaxssl.report import charts
+from jaxssl.report import occupancy
 from jaxssl.report import tables
 
 # How a health number's name begins -> its title and what it means.
@@ -25,6 +26,7 @@ HEALTH = {
         'How evenly the features cover the sphere: 0 is all in one point, about −4 '
         'is even.'),
 }
+BELOW_CHANCE = 'The loss is below chance'
 OUTPUTS = {'h': 'features h', 'z': 'projections z'}
 
 
@@ -51,6 +53,20 @@ def verdict(run):
         f'kNN accuracy {course(run.curves["eval/knn/top1"], charts.percent)}. The '
         'evaluation with its controls comes at the end of training.')
   return by_loss(run)
+
+
+def line(run):
+  """The verdict for a log: learning, collapsed or not yet, and from which numbers."""
+  mood, title, facts = verdict(run)
+  health = health_sentence(run)
+  if health.startswith('Collapsed'):
+    state = 'collapsed'
+  elif mood == 'good' or title.startswith(BELOW_CHANCE):
+    state = 'learning'
+  else:
+    state = 'not yet learning'
+  said = [f'Verdict: {state}.', facts, '' if health in facts else health]
+  return ' '.join(filter(None, [*said, occupancy.sentence(run)]))
 
 
 def compared(score):
@@ -106,7 +122,7 @@ def by_loss(run):
     return 'open', 'Trained, not evaluated', facts
   chance = run.curves['train/chance'][1][-1]
   if loss[1][-1] < chance:
-    return 'open', f'The loss is below chance, {charts.number(chance)}', facts
+    return 'open', f'{BELOW_CHANCE}, {charts.number(chance)}', facts
   return 'bad', f'The loss is not below chance, {charts.number(chance)}', facts
 
 
