@@ -63,7 +63,7 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
                 k: batches.get(k, v)
                 for k, v in settings.items() if k not in recipes.RUNNER_KEYS},
             f'config.evals.{key}', args=(feature_files.embed,),
-            num_classes=num_classes, views=None)
+            num_classes=num_classes, views=None, taxonomy=None, class_names=None)
         for key, settings in evals.items()}
   metrics.setup_logging(None)
   paths = [p for p in (features, test_features) if p]

@@ -63,7 +63,8 @@ class Evaluations:
       with errors.user_mistakes(f'config.evals.{key}'):
         self._runs[key] = recipes.call(
             make, self._arguments(settings), f'config.evals.{key}', args=(self.embed,),
-            num_classes=recipe.source.num_classes, views=self._view_embeds())
+            num_classes=recipe.source.num_classes, views=self._view_embeds(),
+            taxonomy=recipe.source.taxonomy, class_names=recipe.source.class_names)
 
   def batches(self, name):
     """The images of an entry of config.eval_data, in batches, any number of times."""

@@ -216,7 +216,8 @@ def check_evals(evals, eval_sources):
         make, {
             k: eval_sources[v] if k in ('train', 'test') else v
             for k, v in settings.items() if k not in RUNNER_KEYS},
-        f'config.evals.{key}', args=(None,), num_classes=2, views=None)
+        f'config.evals.{key}', args=(None,), num_classes=2, views=None,
+        taxonomy=None, class_names=None)
 
 
 def check_number(name, value, *, low, whole=False):
