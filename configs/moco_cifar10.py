@@ -38,5 +38,5 @@ def get_config(arg=''):
         weight_decay=5e-4, momentum=0.9)
   c.evals.linear = common.linear(
       epochs=100, batch_size=256, decays=(0.0,),
-      rates=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+      rates=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
   return common.smoke(c) if arg.smoke else c

@@ -25,7 +25,8 @@ def sentence(run):
   said = [
       f'{charts.percent(found["used"])} of {part.removeprefix("k")}, the largest with '
       f'{charts.percent(found["largest"])} of the images'
-      for part, found in parts.items() if {'used', 'largest'} <= found.keys()]
+      for part, found in sorted(parts.items(), key=coarse_first)
+      if {'used', 'largest'} <= found.keys()]
   return f'Clusters in use: {"; ".join(said)}.' if said else ''
 
 
@@ -37,5 +38,12 @@ def take_charts(curves):
     if part != 'seconds' and metric in CHARTS:
       found[metric][part] = curves.pop(key)
   return [
-      charts.chart(title, found[metric], kind=kind, note=note)
+      charts.chart(
+          title, dict(sorted(found[metric].items(), key=coarse_first)), kind=kind,
+          note=note)
       for metric, (title, kind, note) in CHARTS.items() if found[metric]]
+
+
+def coarse_first(item):
+  """Orders ('k50', ...) before ('k100', ...)."""
+  return len(item[0]), item[0]
