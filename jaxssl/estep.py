@@ -9,10 +9,10 @@ import time
 import jax
 import numpy as np
 
-from jaxssl import evaluations
 from jaxssl import features
 from jaxssl import files
 from jaxssl import parallel
+from jaxssl import results as results_lib
 from jaxssl import state as state_lib
 from jaxssl.data import pipeline
 
@@ -66,7 +66,7 @@ def run(recipe, state, embed, dataset, writer, workdir):
   folder = workdir / 'clusters' / str(epoch)
   with files.storage_errors(f'Cannot make {folder}'):
     folder.mkdir(parents=True, exist_ok=True)
-  files.write_json(folder / 'summary.json', evaluations.plain(
+  files.write_json(folder / 'summary.json', results_lib.plain(
       {'epoch': epoch, 'step': step, 'seconds': seconds, **summary}))
   flat = {
       f'clusters/{part}/{name}': value for part, values in summary.items()
@@ -77,5 +77,5 @@ def run(recipe, state, embed, dataset, writer, workdir):
       'E-step of epoch %d in %.1f s (features %.1f, clustering %.1f)', epoch,
       sum(seconds.values()), seconds['features'], seconds['clustering'])
   for part, values in summary.items():
-    log.info('  %s: %s', part, evaluations.described(values))
+    log.info('  %s: %s', part, results_lib.described(values))
   return state._replace(extra=extra)

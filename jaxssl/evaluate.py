@@ -16,6 +16,7 @@ from jaxssl import metrics
 from jaxssl import plugins
 from jaxssl import recipe as recipes
 from jaxssl import report
+from jaxssl import results as results_lib
 from jaxssl import scoring
 from jaxssl import workdir as workdirs
 from jaxssl.data import ledger
@@ -69,14 +70,15 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
   paths = [p for p in (features, test_features) if p]
   for key, run in runs.items():
     result = run({}, {})
-    log.info('%s: %s', key, evaluations.described(result))
+    log.info('%s: %s', key, results_lib.described(result))
     chance = scoring.chance(
         sets['train'].labels, sets['test'].labels, num_classes
-    ) if 'top1' in result else None
-    evaluations.write_result(
+    ) if 'top1' in result and sets['train'].labels.ndim == 1 else None
+    results_lib.write(
         workdir / 'eval', key, evals[key], result,
         {'random_init': None, 'chance': chance}, step='features', digest=None,
-        seed=None, num_examples={k: len(s.ids) for k, s in sets.items()},
+        seed=None, num_classes=num_classes,
+        num_examples={k: len(s.ids) for k, s in sets.items()},
         features={
             'path': ', '.join(paths),
             'sha256': ', '.join(files.sha256(p) for p in paths)})

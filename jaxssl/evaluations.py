@@ -2,21 +2,19 @@
 
 import functools
 import logging
-import pathlib
 import time
 
-import jax
 import numpy as np
 from PIL import Image
 
 from jaxssl import augment
 from jaxssl import errors
 from jaxssl import features
-from jaxssl import files
 from jaxssl import parallel
 from jaxssl import plugins
 from jaxssl import recipe as recipes
 from jaxssl import report
+from jaxssl import results as results_lib
 from jaxssl import scoring
 from jaxssl.data import inputs
 from jaxssl.data import ledger
@@ -129,7 +127,7 @@ class Evaluations:
         results[key] = self._runs[key](params, extra)
         log.info(
             'Evaluated %s in %.0f s: %s', key, time.perf_counter() - start,
-            described(results[key]))
+            results_lib.described(results[key]))
     self.latest_knn = results.get('knn', {}).get('top1', self.latest_knn)
     return results
 
@@ -155,9 +153,10 @@ class Evaluations:
     """Writes `<folder>/<key>/<step>.json` for each result, with its controls."""
     for key, metrics in results.items():
       settings = self.evals[key]
-      write_result(
+      results_lib.write(
           folder, key, settings, metrics, self.controls(key), step=step,
-          digest=digest, seed=self.recipe.seed, num_examples={
+          digest=digest, seed=self.recipe.seed,
+          num_classes=self.recipe.source.num_classes, num_examples={
               name: self.batches(settings[name]).dataset.source.num_examples
               for name in ('train', 'test') if name in settings})
 
@@ -179,21 +178,6 @@ class Evaluations:
         seed=self.recipe.seed, num_queries=8, num_neighbors=8))
 
 
-def write_result(
-    folder, key, settings, metrics, controls, *, step, digest, seed, num_examples,
-    **more):
-  """Writes a result to `<folder>/<key>/<step>.json`; `step` may be 'features'."""
-  protocol = plugins.load('evals', settings['name'])
-  path = pathlib.Path(folder) / key / f'{step}.json'
-  with files.storage_errors(f'Cannot make {path.parent}'):
-    path.parent.mkdir(parents=True, exist_ok=True)
-  seeds = {'run': seed, **{k: v for k, v in settings.items() if k == 'seed'}}
-  files.write_json(path, plain({
-      'protocol': protocol.PROTOCOL, 'version': protocol.VERSION, 'step': step,
-      'digest': digest, 'seeds': seeds, 'num_examples': num_examples,
-      'settings': settings, 'metrics': metrics, 'controls': controls, **more}))
-
-
 def thumbnail(image, size, side=96):
   """The centre square of a canvas, uint8 [side, side, 3]."""
   height, width = (int(s) for s in size)
@@ -203,29 +187,3 @@ def thumbnail(image, size, side=96):
   # Without smoothing where it grows: small images should look as small as they are.
   how = Image.Resampling.LANCZOS if square > side else Image.Resampling.NEAREST
   return np.asarray(picture.resize((side, side), how))
-
-
-def plain(value):
-  """Arrays and NumPy numbers as lists and numbers, and what is not finite as None."""
-  if isinstance(value, dict):
-    return {str(k): plain(v) for k, v in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [plain(v) for v in value]
-  if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-    return plain(np.asarray(value).tolist())
-  if isinstance(value, float) and not np.isfinite(value):
-    return None
-  return value
-
-
-def described(metrics):
-  """The numbers of a result in a few words."""
-  return ', '.join(
-      f'{name} {value:.4g}' for name, value in metrics.items() if np.ndim(value) == 0)
-
-
-def flat(results):
-  """{key: {metric: value}} as {'eval/key/metric': number}, as metrics.jsonl has it."""
-  return {
-      f'eval/{key}/{name}': float(value) for key, metrics in results.items()
-      for name, value in metrics.items() if np.ndim(value) == 0}

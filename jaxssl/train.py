@@ -19,6 +19,7 @@ from jaxssl import parallel
 from jaxssl import preemption
 from jaxssl import recipe as recipes
 from jaxssl import report
+from jaxssl import results as results_lib
 from jaxssl import state as state_lib
 from jaxssl import workdir as workdirs
 from jaxssl.data import ledger
@@ -184,7 +185,7 @@ def fit(recipe, state, batches, checkpoints, notice, writer, evaluator, workdir)
           if keys:
             meter.write(pending.flush(), every)
             results = evaluator.run(state.params, state.extra, keys)
-            writer.write(step, evaluations.flat(results))
+            writer.write(step, results_lib.flat(results))
   except errors.Preempted:
     # Between two steps or in what does not change the state: it is whole.
     meter.write(pending.flush(), every)
@@ -214,7 +215,7 @@ def finish(recipe, workdir, state, checkpoints, writer, evaluator):
   with features.shared():
     for key in evaluator.evals:
       results = evaluator.run(state.params, state.extra, [key])
-      writer.write(step, evaluations.flat(results))
+      writer.write(step, results_lib.flat(results))
       evaluator.write(workdir / 'eval', step, digest, results)
     evaluator.write_atlas(workdir, state.params, state.extra)
   workdirs.write_done(workdir, step, digest)

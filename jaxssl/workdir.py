@@ -24,7 +24,8 @@ from jaxssl import lock
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+PACKAGES = (
+    'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scikit-learn')
 
 
 @contextlib.contextmanager
@@ -128,24 +129,30 @@ def _record_attempt(path, data_digest):
         f'The images are not those that {path.parent} began with: their digest was '
         f'{digests[0]} and is {digests[1]}. Put them back, or take another '
         '--workdir.')
-  versions = {'python': platform.python_version(), 'jaxssl': jaxssl.__version__}
-  for package in PACKAGES:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-      versions[package] = importlib.metadata.version(package)
-  for name, old, new in differences(last.get('versions', versions), versions):
+  now = versions()
+  for name, old, new in differences(last.get('versions', now), now):
     log.warning(
         '%s was %s and is %s: the results may differ in their last bits.',
         name, old, new)
   devices = jax.devices()
   files.write_json(path, {  # Never the environment: it holds secrets.
       'attempts': last.get('attempts', 0) + 1,
-      'versions': versions,
+      'versions': now,
       'devices': {
           'platform': devices[0].platform, 'kind': devices[0].device_kind,
           'count': len(devices), 'processes': jax.process_count()},
       'argv': sys.argv,
       'data_digest': data_digest,
       'git_commit': _git_commit()})
+
+
+def versions():
+  """Of Python, of this package and of those that make its numbers."""
+  found = {'python': platform.python_version(), 'jaxssl': jaxssl.__version__}
+  for package in PACKAGES:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      found[package] = importlib.metadata.version(package)
+  return found
 
 
 def _git_commit():

@@ -1,0 +1,98 @@
+"""Results of evaluations as files: what was measured, on what, with what beside it.
+
+  eval/<name>/<step>.json   or features.json where no checkpoint was read
+"""
+
+import pathlib
+import re
+
+import jax
+import numpy as np
+import scipy.stats
+
+from jaxssl import files
+from jaxssl import plugins
+from jaxssl import workdir as workdirs
+
+# Metrics that are shares of the test examples; holdout_top1 and such are not.
+SHARE = re.compile(r'top\d+(_|$)')
+LEVEL = 0.95
+
+
+def write(
+    folder, key, settings, metrics, controls, *, step, digest, seed, num_examples,
+    num_classes, **more):
+  """Writes a result to `<folder>/<key>/<step>.json`.
+
+  Args:
+    folder: such as a workdir's `eval/`.
+    key: the evaluation's name in config.evals.
+    settings: its entry there.
+    metrics: {name: number or array}, what the protocol's `run` returned.
+    controls: {'random_init': metrics or None, 'chance': metrics or None}.
+    step: of the checkpoint, or 'features'.
+    digest: of the checkpoint, or None.
+    seed: of the run, or None.
+    num_examples: {'train': n, 'test': n}, those that the protocol reads.
+    num_classes: of the labels; 0 without.
+    **more: other entries, such as where features came from.
+  """
+  protocol = plugins.load('evals', settings['name'])
+  path = pathlib.Path(folder) / key / f'{step}.json'
+  with files.storage_errors(f'Cannot make {path.parent}'):
+    path.parent.mkdir(parents=True, exist_ok=True)
+  seeds = {'run': seed, **{k: v for k, v in settings.items() if k == 'seed'}}
+  files.write_json(path, plain({
+      'protocol': protocol.PROTOCOL, 'version': protocol.VERSION, 'step': step,
+      'digest': digest, 'seeds': seeds, 'num_examples': num_examples,
+      'num_classes': num_classes, 'settings': settings, 'metrics': metrics,
+      'intervals': intervals(metrics, num_examples.get('test')),
+      'controls': controls, 'versions': workdirs.versions(), **more}))
+
+
+def intervals(metrics, num_test):
+  """95 % bootstrap intervals, over the test examples, of the shares among metrics.
+
+  A resample of n examples of which a share p is right has a binomial number of right
+  ones: the percentile bootstrap's limits are its quantiles, without a draw.
+
+  Args:
+    metrics: {name: number or array}.
+    num_test: n; None where nobody knows.
+
+  Returns:
+    {name: [low, high]} of those that `SHARE` names.
+  """
+  if not num_test:
+    return {}
+  ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+  return {
+      name: (scipy.stats.binom.ppf(ends, num_test, value) / num_test).tolist()
+      for name, value in metrics.items()
+      if SHARE.match(name) and np.ndim(value) == 0 and 0 <= value <= 1}
+
+
+def plain(value):
+  """Arrays and NumPy numbers as lists and numbers, and what is not finite as None."""
+  if isinstance(value, dict):
+    return {str(k): plain(v) for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [plain(v) for v in value]
+  if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+    return plain(np.asarray(value).tolist())
+  if isinstance(value, float) and not np.isfinite(value):
+    return None
+  return value
+
+
+def described(metrics):
+  """The numbers of a result in a few words."""
+  return ', '.join(
+      f'{name} {value:.4g}' for name, value in metrics.items() if np.ndim(value) == 0)
+
+
+def flat(results):
+  """{key: {metric: value}} as {'eval/key/metric': number}, as metrics.jsonl has it."""
+  return {
+      f'eval/{key}/{name}': float(value) for key, metrics in results.items()
+      for name, value in metrics.items() if np.ndim(value) == 0}

@@ -1,0 +1,43 @@
+"""Result files, and intervals against resampling."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxssl import results
+
+METRICS = {
+    'top1': 0.25, 'top5': np.float32(1.0), 'top1_family': 0.5, 'train_top1': 0.9,
+    'ami': 0.3, 'holdout_grid': np.eye(2), 'top1_by_class': np.ones(3)}
+
+
+def test_intervals_are_those_of_the_bootstrap_over_test_examples():
+  found = results.intervals(METRICS, 400)
+  assert found.keys() == {'top1', 'top5', 'top1_family'}
+  rng = np.random.default_rng(0)
+  for name, (low, high) in found.items():
+    right = np.arange(400) < METRICS[name] * 400
+    means = rng.choice(right, (4000, 400)).mean(1)
+    assert [low, high] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.006)
+
+
+def test_without_a_test_set_there_are_none():
+  assert results.intervals({'top1': 0.5}, None) == {}
+  assert results.intervals({'top1': float('nan')}, 10) == {}
+
+
+def test_a_file_says_what_was_measured_on_what(tmp_path):
+  path = tmp_path / 'eval/knn'
+  results.write(
+      tmp_path / 'eval', 'knn', {'name': 'knn', 'k': 5, 'seed': 3}, METRICS,
+      {'random_init': {'top1': jnp.float32(0.125)}, 'chance': None}, step=7,
+      digest='ab', seed=1, num_examples={'train': 9, 'test': 400}, num_classes=4)
+  found = json.loads((path / '7.json').read_text())
+  assert found['protocol'] == 'knn' and found['version'] >= 1
+  assert found['seeds'] == {'run': 1, 'seed': 3} and found['num_classes'] == 4
+  assert found['metrics']['holdout_grid'] == [[1, 0], [0, 1]]
+  assert found['controls'] == {'random_init': {'top1': 0.125}, 'chance': None}
+  low, high = found['intervals']['top1']
+  assert low < 0.25 < high and {'jax', 'numpy'} <= found['versions'].keys()
