@@ -36,15 +36,17 @@ setuptools.setup(
         'orbax-checkpoint>=0.12.4,<0.13',
         'Pillow>=11',
         'scikit-learn>=1.6',
+        'scipy>=1.14',
         'tensorboard>=2.19',  # clu's writers.
         'tensorflow>=2.20',
         'tensorflow-datasets>=4.9.10',
+        'tensorstore>=0.1.70',
         'tqdm>=4.66',
     ],
     extras_require={
         'cuda': ['jax[cuda12]'],
         'tpu': ['jax[tpu]'],
         'report': ['matplotlib>=3.9', 'umap-learn>=0.5.7'],
-        'test': ['chex>=0.1.90', 'pytest>=8', 'ruff>=0.9', 'scipy>=1.14'],
+        'test': ['chex>=0.1.90', 'pytest>=8', 'ruff>=0.9'],
     },
 )

@@ -11,7 +11,10 @@ from jaxssl import checkpoint
 from jaxssl import errors
 from jaxssl import evaluations
 from jaxssl import feature_files
+from jaxssl import feature_store
+from jaxssl import features as features_lib
 from jaxssl import files
+from jaxssl import leaks
 from jaxssl import metrics
 from jaxssl import plugins
 from jaxssl import recipe as recipes
@@ -64,10 +67,14 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
                 k: batches.get(k, v)
                 for k, v in settings.items() if k not in recipes.RUNNER_KEYS},
             f'config.evals.{key}', args=(feature_files.embed,),
-            num_classes=num_classes, views=None, taxonomy=None, class_names=None)
+            num_classes=num_classes, views=None, taxonomy=sets['train'].taxonomy,
+            class_names=sets['train'].class_names)
         for key, settings in evals.items()}
   metrics.setup_logging(None)
   paths = [p for p in (features, test_features) if p]
+  leaks.refuse(
+      *(features_lib.outputs(feature_files.embed, {}, {}, batches[name])
+        for name in ('train', 'test')), what='config.test_features')
   for key, run in runs.items():
     result = run({}, {})
     log.info('%s: %s', key, results_lib.described(result))
@@ -81,7 +88,7 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
         num_examples={k: len(s.ids) for k, s in sets.items()},
         features={
             'path': ', '.join(paths),
-            'sha256': ', '.join(files.sha256(p) for p in paths)})
+            'sha256': ', '.join(map(feature_store.sha256, paths))})
 
 
 def _evaluate_run(
@@ -95,7 +102,8 @@ def _evaluate_run(
   check_step(step, steps, run)
   metrics.setup_logging(None)
   evaluator = evaluations.Evaluations(
-      recipe, evals, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'))
+      recipe, evals, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'),
+      strict=True)
 
   if step == 'follow':
     chosen = follow(checkpoints, run)

@@ -10,6 +10,7 @@ from PIL import Image
 from jaxssl import augment
 from jaxssl import errors
 from jaxssl import features
+from jaxssl import leaks
 from jaxssl import parallel
 from jaxssl import plugins
 from jaxssl import recipe as recipes
@@ -28,7 +29,8 @@ ATLAS_IMAGES = 1500
 class Evaluations:
   """The evaluations that a recipe names, made once and run on any of its states."""
 
-  def __init__(self, recipe, evals, train_ledger, *, train_dataset=None):
+  def __init__(
+      self, recipe, evals, train_ledger, *, train_dataset=None, strict=False):
     """Makes the evaluators.
 
     Args:
@@ -39,6 +41,8 @@ class Evaluations:
         is left out of evaluations too; any other bad image ends them.
       train_dataset: the data set of a training under way: an evaluation that reads
         the same images shares what is decoded.
+      strict: whether a test example that is in the training set, too, is an error;
+        otherwise it is warned of, and counted in the results.
 
     Raises:
       errors.ConfigError: an evaluator does not take its settings.
@@ -53,6 +57,8 @@ class Evaluations:
     self._train_dataset = train_dataset
     self._batches = {}
     self._controls = {}
+    self._strict = strict
+    self._leaked = {}  # (train, test) -> how many test examples both have.
 
     self.embed = features.with_view(recipe.method.embed, recipe.eval_view)
     self._runs = {}
@@ -124,12 +130,22 @@ class Evaluations:
     with features.shared():
       for key in self._runs if keys is None else keys:
         start = time.perf_counter()
+        self._look_for_leaks(key, params, extra)
         results[key] = self._runs[key](params, extra)
         log.info(
             'Evaluated %s in %.0f s: %s', key, time.perf_counter() - start,
             results_lib.described(results[key]))
     self.latest_knn = results.get('knn', {}).get('top1', self.latest_knn)
     return results
+
+  def _look_for_leaks(self, key, params, extra):
+    names = tuple(self.evals[key].get(name) for name in ('train', 'test'))
+    if None in names or names in self._leaked:
+      return
+    train, test = (
+        features.outputs(self.embed, params, extra, self.batches(n)) for n in names)
+    look = leaks.refuse if self._strict else leaks.warn
+    self._leaked[names] = look(train, test, what=f'config.evals.{key}') or 0
 
   def controls(self, key):
     """The control rows of an evaluation: {'random_init': ..., 'chance': ...}."""
@@ -158,7 +174,8 @@ class Evaluations:
           digest=digest, seed=self.recipe.seed,
           num_classes=self.recipe.source.num_classes, num_examples={
               name: self.batches(settings[name]).dataset.source.num_examples
-              for name in ('train', 'test') if name in settings})
+              for name in ('train', 'test') if name in settings},
+          num_leaked=self._leaked.get((settings.get('train'), settings.get('test'))))
 
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""

@@ -1,17 +1,16 @@
 """Features made by any framework, to be scored by the protocols here.
 
-A file is an `.npz` with `features` [n, d], `labels` [n] and perhaps `ids` [n]. In
-shapes, n is the examples and d the width.
+A file is an `.npz`, or a `.zarr` folder, with `features` [n, d], `labels` [n] and
+perhaps more; see `feature_store`. In shapes, n is the examples and d the width.
 """
 
 import hashlib
-import pathlib
-import zipfile
+import json
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxssl import files
+from jaxssl import feature_store
 
 TEST_SHARE = 5  # Without a test file, one in so many examples is held out.
 
@@ -21,6 +20,8 @@ class Features(NamedTuple):
   features: np.ndarray        # float32 [n, d]
   labels: np.ndarray | None   # [n], or [n, classes]
   ids: np.ndarray             # int64 [n]
+  class_names: tuple[str, ...] | None = None
+  taxonomy: dict[str, tuple[str, ...]] | None = None
 
   def batches(self, batch_size=4096):
     rows = range(0, len(self.ids), batch_size)
@@ -32,7 +33,8 @@ class Features(NamedTuple):
 
   def only(self, mask):
     labels = None if self.labels is None else self.labels[mask]
-    return Features(self.features[mask], labels, self.ids[mask])
+    return self._replace(
+        features=self.features[mask], labels=labels, ids=self.ids[mask])
 
 
 def embed(params, extra, features):
@@ -47,15 +49,7 @@ def read(path):
   Raises:
     ValueError: it is no such file, or its arrays do not fit; it is never unpickled.
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise ValueError(f'There is no features file {str(path)!r}.')
-  try:
-    with files.storage_errors(f'Cannot read {path}'), np.load(
-        path, allow_pickle=False) as arrays:
-      found = {k: arrays[k] for k in ('features', 'labels', 'ids') if k in arrays}
-  except (ValueError, zipfile.BadZipFile, AttributeError, TypeError) as e:
-    raise ValueError(f'{path} is not an .npz of plain arrays: {e}.') from e
+  found = feature_store.load(path)
   features = found.get('features')
   if features is None or features.ndim != 2 or not np.issubdtype(
       features.dtype, np.floating):
@@ -70,7 +64,12 @@ def read(path):
       raise ValueError(f'{path} has {n} features and {len(array)} {name}.')
   if not np.issubdtype(ids.dtype, np.integer) or len(np.unique(ids)) < n:
     raise ValueError(f'{path} has `ids` that are not integers, each there once.')
-  return Features(features.astype(np.float32), labels, ids.astype(np.int64))
+  names, about = found.get('class_names'), found.get('about')
+  taxonomy = json.loads(str(about)).get('taxonomy') if about is not None else None
+  return Features(
+      features.astype(np.float32), labels, ids.astype(np.int64),
+      class_names=None if names is None else tuple(names.tolist()),
+      taxonomy=taxonomy and {k: tuple(v) for k, v in taxonomy.items()})
 
 
 def train_and_test(path, test_path):

@@ -16,6 +16,7 @@ import collections
 import contextlib
 import contextvars
 import functools
+import hashlib
 import operator
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ class Outputs(NamedTuple):
   features: dict     # Name ('h', 'z') -> float32 [n, d].
   labels: np.ndarray | None
   index: np.ndarray  # [n] ids.
+  hashes: np.ndarray  # uint64 [n], of the bytes that stood for each example.
 
 
 _remembered = contextvars.ContextVar('remembered', default=None)
@@ -167,7 +169,8 @@ def _mapped(embed, devices):
 
 
 def _outputs(embed, params, extra, batches):
-  parts, labels, index = collections.defaultdict(list), [], []
+  parts, labels = collections.defaultdict(list), []
+  index, hashes = [], []
   for batch, found in _embedded(embed, params, extra, batches):
     ids = np.asarray(batch['index'])
     for name, x in found.items():
@@ -177,6 +180,7 @@ def _outputs(embed, params, extra, batches):
             f'Feature {name!r} of example {ids[~finite][0]} is not finite.')
       parts[name].append(x)
     index.append(ids)
+    hashes.append(np.array([_hash(row) for row in batch['image']], np.uint64))
     if 'label' in batch:
       labels.append(np.asarray(batch['label']))
   if not index:
@@ -188,7 +192,12 @@ def _outputs(embed, params, extra, batches):
   _check_index(index, getattr(batches, 'num_examples', len(index)))
   return Outputs(
       {name: _whole(x) for name, x in parts.items()},
-      _whole(labels) if labels else None, index)
+      _whole(labels) if labels else None, index, _whole(hashes))
+
+
+def _hash(row):
+  row = np.ascontiguousarray(row)
+  return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), 'little')
 
 
 def _embedded(embed, params, extra, batches):

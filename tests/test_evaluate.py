@@ -10,9 +10,12 @@ import tiny_run
 from PIL import Image
 
 from configs import common
+from configs import embed as embed_config
 from configs.evaluate import standard
+from jaxssl import embed
 from jaxssl import errors
 from jaxssl import evaluate
+from jaxssl import feature_store
 from jaxssl import recipe as recipes
 from jaxssl import train
 
@@ -209,4 +212,33 @@ def test_a_features_file_that_does_not_fit_is_refused(arrays, told, tmp_path):
   np.savez(tmp_path / 'train.npz', **arrays)
   with pytest.raises(errors.ConfigError, match=told):
     evaluate.evaluate(features_job(tmp_path), tmp_path / 'out')
+  assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('suffix', feature_store.FORMATS)
+def test_features_on_disk_score_as_the_checkpoint_does(run, tmp_path, suffix):
+  config = {
+      **embed_config.get_config(f'format={suffix}').to_dict(), 'checkpoint': str(run)}
+  embed.embed(config, tmp_path)
+  train_file, test_file = (
+      tmp_path / f'features/24/{name}.{suffix}' for name in ('train', 'test'))
+  found = feature_store.load(test_file)
+  assert found['class_names'].tolist() == list(CLASSES)
+  about = json.loads(str(found['about']))
+  assert about['step'] == 24 and about['digest'] == tiny_run.done(run)['digest']
+  evaluate.evaluate(
+      job('', features=str(train_file), test_features=str(test_file),
+          evals=dict(knn=common.knn(k=5))), tmp_path)
+  got, want = results(tmp_path, 'knn', 'features'), results(run, 'knn', 24)
+  assert got['metrics'] == want['metrics']
+
+
+@pytest.mark.parametrize('changes, told', [
+    ({'format': 'parquet'}, 'There are: npz, zarr'), ({'sets': ('val',)}, "sets is"),
+    ({'step': 'all'}, 'a number or last'), ({'step': 99}, 'config.step is 99'),
+    ({'colour': 1}, 'unknown colour')])
+def test_mistakes_in_an_embed_job(run, tmp_path, changes, told):
+  config = {**embed_config.get_config().to_dict(), 'checkpoint': str(run), **changes}
+  with pytest.raises(errors.ConfigError, match=told):
+    embed.embed(config, tmp_path / 'out')
   assert not (tmp_path / 'out').exists()
