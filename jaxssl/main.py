@@ -5,7 +5,7 @@
   --config.KEY=VALUE       overrides one value of the recipe, --config.optim.base_lr=0.1
 
 The same command in the same workdir goes on where it stopped. config.job says what is
-done: pretrain, evaluate or embed.
+done: pretrain, evaluate, embed or compare.
 
 Exit codes: 0 done; 42 preempted, run me again; 65 data broken; 70 a bug of ours;
 73 workdir locked or not to be created; 74 disk; 76 diverged, do not restart; 78 a
@@ -27,7 +27,7 @@ from jaxssl import errors
 
 JOBS = {
     'pretrain': ('train', 'train'), 'evaluate': ('evaluate', 'evaluate'),
-    'embed': ('embed', 'embed')}
+    'embed': ('embed', 'embed'), 'compare': ('compare', 'compare')}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
