@@ -59,24 +59,29 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
     sets = dict(zip(
         ('train', 'test'), feature_files.train_and_test(features, test_features)))
     num_classes = feature_files.num_classes(*sets.values())
-    evals = recipes.wanted_evals(evals, num_classes)
+    wanted = recipes.wanted_evals(evals, num_classes)
+    if not wanted:
+      raise ValueError(
+          f'{features} has no labels, and {" and ".join(evals)} need them.')
     batches = {name: s.batches() for name, s in sets.items()}
     runs = {
         key: recipes.call(
             plugins.load('evals', settings['name']).make, {
                 k: batches.get(k, v)
                 for k, v in settings.items() if k not in recipes.RUNNER_KEYS},
-            f'config.evals.{key}', args=(feature_files.embed,),
+            f'config.evals.{key}', args=(sets['train'].embed,),
             num_classes=num_classes, views=None, taxonomy=sets['train'].taxonomy,
             class_names=sets['train'].class_names)
-        for key, settings in evals.items()}
+        for key, settings in wanted.items()}
   metrics.setup_logging(None)
-  paths = [p for p in (features, test_features) if p]
+  paths = feature_files.paths(features) + feature_files.paths(test_features)
   leaks.refuse(
-      *(features_lib.outputs(feature_files.embed, {}, {}, batches[name])
+      *(features_lib.outputs(sets['train'].embed, {}, {}, batches[name])
         for name in ('train', 'test')), what='config.test_features')
   for key, run in runs.items():
-    result = run({}, {})
+    # What is wrong shows only now: labels that do not fit, one class, too few rows.
+    with errors.user_mistakes(f'config.evals.{key}'):
+      result = run({}, {})
     log.info('%s: %s', key, results_lib.described(result))
     chance = scoring.chance(
         sets['train'].labels, sets['test'].labels, num_classes

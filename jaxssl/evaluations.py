@@ -1,5 +1,6 @@
 """The evaluations that a recipe names, and the control rows beside them."""
 
+import contextlib
 import functools
 import logging
 import time
@@ -131,12 +132,19 @@ class Evaluations:
       for key in self._runs if keys is None else keys:
         start = time.perf_counter()
         self._look_for_leaks(key, params, extra)
-        results[key] = self._runs[key](params, extra)
+        with self._mistakes(key):
+          results[key] = self._runs[key](params, extra)
         log.info(
             'Evaluated %s in %.0f s: %s', key, time.perf_counter() - start,
             results_lib.described(results[key]))
     self.latest_knn = results.get('knn', {}).get('top1', self.latest_knn)
     return results
+
+  def _mistakes(self, key):
+    """A job that only evaluates tells who started it what does not fit."""
+    if not self._strict:
+      return contextlib.nullcontext()
+    return errors.user_mistakes(f'config.evals.{key}')
 
   def _look_for_leaks(self, key, params, extra):
     names = tuple(self.evals[key].get(name) for name in ('train', 'test'))
