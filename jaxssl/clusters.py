@@ -37,7 +37,7 @@ def summary(before, after):
         'num_single': int((sizes == 1).sum()),
         'largest': float(sizes.max() / sizes.sum()),
         'concentration': np.quantile(found['concentration'], QUANTILES).tolist(),
-        'sizes': np.bincount(np.log2(sizes[sizes > 0]).astype(int)).tolist()}
+        'sizes': np.bincount(np.frexp(sizes[sizes > 0])[1] - 1).tolist()}
     if before['has_prototypes']:
       parts[part]['churn'] = churn(
           before['clusters'][part]['assignments'], found['assignments'])
@@ -53,8 +53,8 @@ def churn(before, after):
   Args:
     before, after: int [n] clusters of the same images.
   """
-  pairs, counts = np.unique(
-      np.stack([before, after]), axis=1, return_counts=True)
-  most = np.zeros(pairs[0].max() + 1, np.int64)
-  np.maximum.at(most, pairs[0], counts)
+  width = np.int64(after.max()) + 1  # Of 64 bits, so that no pair overflows.
+  pairs, counts = np.unique(before * width + after, return_counts=True)
+  most = np.zeros(before.max() + 1, np.int64)
+  np.maximum.at(most, pairs // width, counts)
   return float(1 - most.sum() / len(before))

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+LAYOUTS = ('paper', 'reference')  # Of the columns of `proto_nce`.
+
 
 def nt_xent(za, zb, *, temperature, axis_name=None):
   """NT-Xent (SimCLR, Section 2.1, https://arxiv.org/abs/2002.05709).
@@ -143,9 +145,8 @@ def prototype_logits(
     layout='paper', axis_name=None):
   """The logits of `proto_nce`, [b, columns], and [b] each image's own column."""
   k, b = len(prototypes), len(z)
-  if layout not in ('paper', 'reference'):
-    raise ValueError(f"No layout {layout!r}. There are: 'paper', 'reference'.")
-
+  if layout not in LAYOUTS:
+    raise ValueError(f'No layout {layout!r}. There are: {", ".join(LAYOUTS)}.')
   prototypes, concentration = jax.lax.stop_gradient((prototypes, concentration))
 
   def similarities_to(columns):
@@ -162,13 +163,15 @@ def prototype_logits(
       raise ValueError(
           f'num_negatives is {num_negatives}; the reference draws them from {k} '
           f'prototypes less {len(batch)} of the batch.')
+    if not num_negatives:
+      return similarities_to(batch), own
     chances = jax.random.uniform(rng, (k,)).at[batch].set(-1.0)
     others = jax.lax.top_k(chances, num_negatives)[1]
     return similarities_to(jnp.concatenate([batch, others])), own
 
   if not num_negatives:
     return similarities_to(jnp.arange(k)), assignments
-  if num_negatives >= k:
+  if not 0 < num_negatives < k:
     raise ValueError(
         f'num_negatives is {num_negatives}; of {k} prototypes {k - 1} are others.')
   # One more than wanted. An image drops its own prototype from them or, if that is

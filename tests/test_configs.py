@@ -29,7 +29,7 @@ def a_source_like(settings):
   settings = {k: v for k, v in settings.items() if k != 'max_examples'}
   make = plugins.load('data.sources', settings['name']).make
   plugins.arguments(make, settings, what='config.data')
-  n = 10_000
+  n = 200_000
   return Source(
       n, read=None, describe=str, digest='none', class_names=('a', 'b'),
       labels=np.zeros(n, np.int32))

@@ -40,11 +40,13 @@ def config():
   return get_config().to_dict()
 
 
-def start(workdir, *overrides, devices=2, forget=None):
+def start(
+    workdir, *overrides, devices=2, forget=None, config=__file__,
+    program=('-m', 'jaxssl.main')):
   """Starts the run in a process of its own; it may forget a part of its state."""
-  program = [__file__, forget] if forget else ['-m', 'jaxssl.main']
+  program = (__file__, forget) if forget else program
   return subprocess.Popen(
-      [sys.executable, *program, f'--config={__file__}',
+      [sys.executable, *program, f'--config={config}',
        f'--workdir={workdir}', *overrides],
       env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT),
            'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'},

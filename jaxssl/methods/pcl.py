@@ -36,7 +36,7 @@ def make(
     momentum, queue_size, num_splits: see `momentum.make_contrast`.
     num_clusters: k of each granularity: (25000, 50000, 100000) for ImageNet.
     num_negatives, layout: see `losses.proto_nce`.
-    concentration: 'estimated' from the clusters (Section 3.2), or 'constant', the
+    concentration: 'estimated' from the clusters (Section 3.3), or 'constant', the
       temperature for all.
     alpha: smooths the concentration of small clusters.
     warmup_epochs: epochs of InfoNCE alone.
@@ -46,18 +46,31 @@ def make(
   Raises:
     ValueError: a number is out of its range, or a granularity is there twice.
   """
-  ks = tuple(num_clusters)
+  ks = tuple(num_clusters) if isinstance(num_clusters, (list, tuple)) else ()
   if not ks or len(set(ks)) < len(ks) or not all(
       isinstance(k, int) and 1 < k <= num_examples for k in ks):
     raise ValueError(
-        f'num_clusters is {ks}; they must be different whole numbers from 2 to '
-        f'{num_examples}, the training images.')
+        f'num_clusters is {num_clusters!r}; they must be different whole numbers from '
+        f'2 to {num_examples}, the training images.')
+  if layout not in losses.LAYOUTS:
+    raise ValueError(
+        f'No layout {layout!r}. There are: {", ".join(losses.LAYOUTS)}.')
   if concentration not in CONCENTRATIONS:
     raise ValueError(
         f'No concentration {concentration!r}. There are: {", ".join(CONCENTRATIONS)}.')
-  if not isinstance(warmup_epochs, int) or warmup_epochs < 0:
+  for name, value, low in (
+      ('num_negatives', num_negatives, 0), ('warmup_epochs', warmup_epochs, 0),
+      ('kmeans_iters', kmeans_iters, 1), ('kmeans_restarts', kmeans_restarts, 1)):
+    if not isinstance(value, int) or value < low:
+      raise ValueError(
+          f'{name} is {value!r}; it must be a whole number from {low} up.')
+  if not alpha >= 0:
+    raise ValueError(f'alpha is {alpha}; it must be at least 0.')
+  needed = num_negatives + (batch_size if layout == 'reference' else 1)
+  if needed > min(ks):
     raise ValueError(
-        f'warmup_epochs is {warmup_epochs!r}; it must be a whole number from 0 up.')
+        f'num_negatives is {num_negatives}; layout {layout!r} then needs {needed} '
+        f'clusters, and num_clusters has {min(ks)}.')
   _, embed = methods.model_functions(model)
   init_contrast, contrast = momentum_lib.make_contrast(
       model, temperature=temperature, momentum=momentum, queue_size=queue_size,
@@ -127,6 +140,9 @@ def make(
 
 
 def scores(logits, own):
-  """The mean cross entropy, and how often the own column is the highest."""
-  losses = optax.softmax_cross_entropy_with_integer_labels(logits, own)
-  return losses.mean(), (logits.argmax(1) == own).mean()
+  """The mean cross entropy, and how often the own column is above all others."""
+  entropy = optax.softmax_cross_entropy_with_integer_labels(logits, own)
+  rows = jnp.arange(len(own))
+  others = logits.at[rows, own].set(-jnp.inf).max(1)
+  # Not argmax: a collapsed network's logits are equal, and the own may come first.
+  return entropy.mean(), (logits[rows, own] > others).mean()
