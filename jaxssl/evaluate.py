@@ -75,9 +75,12 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
         for key, settings in wanted.items()}
   metrics.setup_logging(None)
   paths = feature_files.paths(features) + feature_files.paths(test_features)
-  leaks.refuse(
-      *(features_lib.outputs(sets['train'].embed, {}, {}, batches[name])
-        for name in ('train', 'test')), what='config.test_features')
+  if wanted.keys() < evals.keys():
+    log.info('Without labels there is no %s.', ' and no '.join(evals.keys() - wanted))
+  with errors.user_mistakes('config.features'):
+    leaks.refuse(
+        *(features_lib.outputs(sets['train'].embed, {}, {}, batches[name])
+          for name in ('train', 'test')), what='config.test_features')
   for key, run in runs.items():
     # What is wrong shows only now: labels that do not fit, one class, too few rows.
     with errors.user_mistakes(f'config.evals.{key}'):

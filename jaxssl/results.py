@@ -14,8 +14,9 @@ from jaxssl import files
 from jaxssl import plugins
 from jaxssl import workdir as workdirs
 
-# Metrics that are shares of the test examples; holdout_top1 and such are not.
-SHARE = re.compile(r'top\d+(_|$)')
+# Metrics that are shares of the test examples, perhaps of those with a name at a
+# level; holdout_top1 and what is a mean over draws are not.
+SHARE = re.compile(r'top\d+(?:_(?P<level>.+?))?(?<!_mean)(?<!_std)$')
 LEVEL = 0.95
 
 
@@ -65,11 +66,14 @@ def intervals(metrics, num_test):
   """
   if not num_test:
     return {}
-  ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-  return {
-      name: (scipy.stats.binom.ppf(ends, num_test, value) / num_test).tolist()
-      for name, value in metrics.items()
-      if SHARE.match(name) and np.ndim(value) == 0 and 0 <= value <= 1}
+  ends, found = ((1 - LEVEL) / 2, (1 + LEVEL) / 2), {}
+  for name, value in metrics.items():
+    share = SHARE.match(name)
+    if share and np.ndim(value) == 0 and 0 <= value <= 1:
+      level = (share['level'] or '').removesuffix('_trained')
+      n = metrics.get(f'num_{level}', num_test)
+      found[name] = (scipy.stats.binom.ppf(ends, n, value) / n).tolist()
+  return found
 
 
 def plain(value):

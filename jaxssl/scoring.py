@@ -33,6 +33,40 @@ def check_labels(labels, num_classes, *, what):
   return labels.astype(np.int32)
 
 
+def check_multi_labels(labels, num_classes, *, what):
+  """The multi-label labels as int8, once they are known to be such.
+
+  Args:
+    labels: [n, k]: 1 where a class is there, -1 where it is not, 0 where it is
+      difficult to say or, in sets that know no -1, where it is not; or None.
+    num_classes: how many classes there are.
+    what: how messages call the examples, such as 'The test set'.
+
+  Raises:
+    ValueError: there are no labels, or they are of another form.
+  """
+  if labels is None:
+    raise ValueError(f'{what} has no labels, and this protocol needs them.')
+  labels = np.asarray(labels)
+  if labels.ndim != 2 or labels.shape[1] != num_classes:
+    raise ValueError(
+        f'{what} has labels of shape {labels.shape}; it should be [n, '
+        f'{num_classes}], a column for each class.')
+  wrong = labels[~np.isin(labels, (-1, 0, 1))]
+  if wrong.size:
+    raise ValueError(
+        f'{what} has the label {wrong[0]}; a multi-label one is 1, 0 or -1.')
+  return labels.astype(np.int8)
+
+
+def check_widths(x, x_test):
+  """Raises a ValueError unless the features are equally wide."""
+  if x.shape[1] != x_test.shape[1]:
+    raise ValueError(
+        f'Training features are {x.shape[1]} wide, test features '
+        f'{x_test.shape[1]}.')
+
+
 def ranks(scores, labels):
   """How many classes are put before the right one: 0 is a hit.
 
@@ -83,6 +117,28 @@ def chance(train_labels, test_labels, num_classes):
   counts = np.bincount(train_labels, minlength=num_classes)
   place = np.argsort(np.argsort(-counts, kind='stable'))  # Class -> its rank.
   return accuracies(place[test_labels], num_classes)
+
+
+def wilson(hits, counts):
+  """Limits of the 95 % interval of a share, by Wilson's score method.
+
+  They lie in [0, 1], and make sense with few examples and at shares of 0 and 1
+  (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953).
+
+  Args:
+    hits: int [...] of `counts` that are right.
+    counts: int [...] examples, 1 or more.
+
+  Returns:
+    float64 [...] lower and [...] upper limits.
+  """
+  z = 1.959963984540054  # The normal distribution's 97.5 % quantile.
+  share = hits / counts
+  middle = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
+  half = z / (1 + z**2 / counts) * np.sqrt(
+      share * (1 - share) / counts + z**2 / (4 * counts**2))
+  # Rounding must not put the share, where it is 0 or 1, outside the limits.
+  return np.minimum(middle - half, share), np.maximum(middle + half, share)
 
 
 def blocks(n, most):

@@ -23,6 +23,15 @@ def test_intervals_are_those_of_the_bootstrap_over_test_examples():
     assert [low, high] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.006)
 
 
+def test_levels_have_their_own_number_of_examples_and_draws_have_none():
+  found = results.intervals({
+      'top1_genus': 0.5, 'top1_genus_trained': 0.5, 'num_genus': 100, 'top1': 0.5,
+      'top1_k20_t0.07': 0.5, 'top1_k1_mean': 0.5, 'top1_k1_std': 0.1}, 400)
+  assert found.keys() == {'top1_genus', 'top1_genus_trained', 'top1', 'top1_k20_t0.07'}
+  assert found['top1_genus'] == found['top1_genus_trained'] == [0.4, 0.6]
+  assert found['top1'] == found['top1_k20_t0.07'] == [0.45, 0.55]
+
+
 def test_without_a_test_set_there_are_none():
   assert results.intervals({'top1': 0.5}, None) == {}
   assert results.intervals({'top1': float('nan')}, 10) == {}

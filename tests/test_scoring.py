@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics
 
 from jaxssl import scoring
@@ -53,6 +54,33 @@ def test_chance_is_the_share_of_the_classes_frequent_in_training():
 def test_wrong_labels_are_errors(labels, message):
   with pytest.raises(ValueError, match=message):
     scoring.check_labels(labels, 4, what='The test set')
+
+
+def test_several_labels_are_ones_zeros_and_minus_ones():
+  labels = np.array([[1, 0, -1], [0, 1, 1]], np.float64)
+  got = scoring.check_multi_labels(labels, 3, what='The test set')
+  assert got.dtype == np.int8
+  np.testing.assert_array_equal(got, labels)
+
+
+@pytest.mark.parametrize('labels, message', [
+    (None, 'The test set has no labels'),
+    (np.array([0, 1]), r'labels of shape \(2,\); it should be \[n, 3\]'),
+    (np.ones((2, 4)), r'of shape \(2, 4\)'),
+    (np.array([[0, 1, 2]]), 'the label 2'),
+    (np.array([[0, np.nan, 1]]), 'the label nan')])
+def test_several_labels_of_another_form_are_errors(labels, message):
+  with pytest.raises(ValueError, match=message):
+    scoring.check_multi_labels(labels, 3, what='The test set')
+
+
+@pytest.mark.parametrize('hits, count', [
+    (0, 1), (1, 1), (0, 10), (10, 10), (3, 10), (999, 1000), (500, 100_000)])
+def test_wilsons_interval_against_scipy(hits, count):
+  want = stats.binomtest(hits, count).proportion_ci(0.95, method='wilson')
+  lower, upper = scoring.wilson(np.array([hits]), np.array([count]))
+  np.testing.assert_allclose([lower[0], upper[0]], want, atol=1e-12)
+  assert 0 <= lower[0] <= hits / count <= upper[0] <= 1
 
 
 @pytest.mark.parametrize('n, most', [(1, 4), (4, 4), (10, 4), (13, 4), (101, 7)])
