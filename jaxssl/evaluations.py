@@ -174,16 +174,21 @@ class Evaluations:
     return scoring.chance(train.labels, test.labels, self.recipe.source.num_classes)
 
   def write(self, folder, step, digest, results):
-    """Writes `<folder>/<key>/<step>.json` for each result, with its controls."""
+    """Writes `<folder>/<key>/<step>.json` for each result, and prints it as a table.
+
+    Both have the controls beside the result.
+    """
     for key, metrics in results.items():
-      settings = self.evals[key]
+      settings, controls = self.evals[key], self.controls(key)
+      num_examples = {
+          name: self.batches(settings[name]).dataset.source.num_examples
+          for name in ('train', 'test') if name in settings}
       results_lib.write(
-          folder, key, settings, metrics, self.controls(key), step=step,
-          digest=digest, seed=self.recipe.seed,
-          num_classes=self.recipe.source.num_classes, num_examples={
-              name: self.batches(settings[name]).dataset.source.num_examples
-              for name in ('train', 'test') if name in settings},
+          folder, key, settings, metrics, controls, step=step, digest=digest,
+          seed=self.recipe.seed, num_classes=self.recipe.source.num_classes,
+          num_examples=num_examples,
           num_leaked=self._leaked.get((settings.get('train'), settings.get('test'))))
+      print(results_lib.table(key, metrics, controls, num_examples.get('test')))
 
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""

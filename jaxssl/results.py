@@ -76,6 +76,27 @@ def intervals(metrics, num_test):
   return found
 
 
+def table(key, metrics, controls, num_test):
+  """The numbers of a result beside its controls, as lines of text for a terminal."""
+  between = intervals(metrics, num_test)
+  columns = ('random_init', 'chance')
+  rows = [(key, 'result', '95 %', 'untrained', 'chance')]
+  for name, value in metrics.items():
+    if np.ndim(value):
+      continue
+    low_high = between.get(name)
+    rows.append((
+        name, f'{value:.4g}',
+        f'{low_high[0]:.4g} to {low_high[1]:.4g}' if low_high else '', *(
+            f'{controls[c][name]:.4g}' if name in (controls[c] or {}) else ''
+            for c in columns)))
+  widths = [max(map(len, column)) for column in zip(*rows)]
+  return '\n'.join(
+      '  '.join([row[0].ljust(widths[0]), *(
+          text.rjust(width) for text, width in zip(row[1:], widths[1:]))]).rstrip()
+      for row in rows)
+
+
 def plain(value):
   """Arrays and NumPy numbers as lists and numbers, and what is not finite as None."""
   if isinstance(value, dict):

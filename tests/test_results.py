@@ -32,6 +32,15 @@ def test_levels_have_their_own_number_of_examples_and_draws_have_none():
   assert found['top1'] == found['top1_k20_t0.07'] == [0.45, 0.55]
 
 
+def test_the_table_has_the_controls_beside_the_result():
+  lines = results.table(
+      'knn', {'top1': 0.5, 'rate': 3, 'grid': np.ones(2)},
+      {'random_init': {'top1': 0.25, 'rate': 1}, 'chance': None}, 400).splitlines()
+  assert [line.split() for line in lines] == [
+      ['knn', 'result', '95', '%', 'untrained', 'chance'],
+      ['top1', '0.5', '0.45', 'to', '0.55', '0.25'], ['rate', '3', '1']]
+
+
 def test_without_a_test_set_there_are_none():
   assert results.intervals({'top1': 0.5}, None) == {}
   assert results.intervals({'top1': float('nan')}, 10) == {}
