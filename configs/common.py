@@ -153,7 +153,7 @@ def smoke(c):
     if evaluation.name == 'knn':
       evaluation.k = 5
     if evaluation.name == 'linear':
-      evaluation.update(epochs=5, batch_size=8)
+      evaluation.update(epochs=5, batch_size=min(evaluation.batch_size, 8))
   return c
 
 
@@ -171,9 +171,10 @@ def health(*, every_epochs=0.0):
 
 
 def linear(*, epochs, batch_size, decays, rates=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
-           augment=None):
+           optimizer='nesterov', schedule='cosine', augment=None):
   """The linear probe: SimCLR's settings, over a grid of rates and decays."""
   return dict(
       name='linear', every_epochs=0.0, every_steps=0, train='train', test='test',
-      rates=rates, decays=decays, epochs=epochs, batch_size=batch_size, seed=0,
-      standardize=False, feature='h', augment=augment)
+      optimizer=optimizer, schedule=schedule, rates=rates, decays=decays,
+      epochs=epochs, batch_size=batch_size, seed=0, standardize=False, feature='h',
+      augment=augment)

@@ -63,6 +63,10 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
     if not wanted:
       raise ValueError(
           f'{features} has no labels, and {" and ".join(evals)} need them.')
+    for key, settings in evals.items():
+      if settings.get('augment'):
+        raise ValueError(
+            f'config.evals.{key}.augment needs images, and these are features.')
     batches = {name: s.batches() for name, s in sets.items()}
     runs = {
         key: recipes.call(
@@ -85,18 +89,18 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
     # What is wrong shows only now: labels that do not fit, one class, too few rows.
     with errors.user_mistakes(f'config.evals.{key}'):
       result = run({}, {})
-    log.info('%s: %s', key, results_lib.described(result))
     chance = scoring.chance(
         sets['train'].labels, sets['test'].labels, num_classes
     ) if 'top1' in result and sets['train'].labels.ndim == 1 else None
+    controls = {'random_init': None, 'chance': chance}
     results_lib.write(
-        workdir / 'eval', key, evals[key], result,
-        {'random_init': None, 'chance': chance}, step='features', digest=None,
-        seed=None, num_classes=num_classes,
+        workdir / 'eval', key, evals[key], result, controls, step='features',
+        digest=None, seed=None, num_classes=num_classes,
         num_examples={k: len(s.ids) for k, s in sets.items()},
         features={
             'path': ', '.join(paths),
             'sha256': ', '.join(map(feature_store.sha256, paths))})
+    print(results_lib.table(key, result, controls, len(sets['test'].ids)))
 
 
 def _evaluate_run(

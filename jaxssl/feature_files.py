@@ -1,9 +1,12 @@
 """Features made by any framework, to be scored by the protocols here.
 
 A file is an `.npz`, or a `.zarr` folder, with `features` [n, d], `labels` [n] and
-perhaps more; see `feature_store`. In shapes, n is the examples and d the width.
+perhaps more; see `feature_store`. Several files of the same examples, such as those
+of several networks, can be read side by side. In shapes, n is the examples and d the
+width.
 """
 
+import functools
 import hashlib
 import json
 from typing import NamedTuple
@@ -22,6 +25,12 @@ class Features(NamedTuple):
   ids: np.ndarray             # int64 [n]
   class_names: tuple[str, ...] | None = None
   taxonomy: dict[str, tuple[str, ...]] | None = None
+  widths: tuple[int, ...] = ()  # Of the files side by side, where they are several.
+
+  @property
+  def embed(self):
+    """The embed of the batches: 'h' of one file, 'h0', 'h1', ... of several."""
+    return _embed_several(self.widths) if self.widths else embed
 
   def batches(self, batch_size=4096):
     rows = range(0, len(self.ids), batch_size)
@@ -41,6 +50,23 @@ def embed(params, extra, features):
   """The embed of features that are made already."""
   del params, extra
   return {'h': features}
+
+
+@functools.cache  # The same object each time: see `features.outputs`.
+def _embed_several(widths):
+  starts = np.cumsum((0, *widths))
+
+  def embed_several(params, extra, features):
+    del params, extra
+    return {
+        f'h{i}': features[:, start:start + width]
+        for i, (start, width) in enumerate(zip(starts, widths))}
+  return embed_several
+
+
+def paths(text):
+  """The paths in a config's value: one, or several separated by commas."""
+  return [path.strip() for path in text.split(',') if path.strip()]
 
 
 def read(path):
@@ -72,19 +98,74 @@ def read(path):
       taxonomy=taxonomy and {k: tuple(v) for k, v in taxonomy.items()})
 
 
+def read_together(paths):
+  """Reads one file, or several of the same examples side by side.
+
+  Rows are matched by id and come in the order of the first file. Files without ids
+  are matched by place.
+
+  Args:
+    paths: of the files.
+
+  Returns:
+    `Features`; of several files with their `widths`.
+
+  Raises:
+    ValueError: see `read`; or a file has other ids or labels than the first.
+  """
+  first, *others = sets = [read(path) for path in paths]
+  if not others:
+    return first
+  columns = [first.features]
+  for path, other in zip(paths[1:], others):
+    only = np.setxor1d(first.ids, other.ids)
+    if only.size:
+      has, lacks = (paths[0], path) if only[0] in first.ids else (path, paths[0])
+      raise ValueError(
+          f'{paths[0]} and {path} do not hold the same examples: id {only[0]} is in '
+          f'{has} and not in {lacks}.')
+    rows = np.argsort(other.ids)[np.argsort(np.argsort(first.ids))]
+    _check_same_labels(first, other.labels, rows, paths[0], path)
+    columns.append(other.features[rows])
+  return first._replace(
+      features=np.concatenate(columns, axis=1),
+      widths=tuple(s.features.shape[1] for s in sets))
+
+
+def _check_same_labels(first, labels, rows, path, other_path):
+  if first.labels is None or labels is None:
+    if first.labels is not labels:
+      has, lacks = (other_path, path) if labels is not None else (path, other_path)
+      raise ValueError(f'{has} has labels and {lacks} has none.')
+    return
+  labels = labels[rows]
+  if labels.shape != first.labels.shape:
+    raise ValueError(
+        f'The labels are of shape {first.labels.shape} in {path} and {labels.shape} '
+        f'in {other_path}.')
+  differs = (labels != first.labels).reshape(len(rows), -1).any(1)
+  if differs.any():
+    row = differs.argmax()
+    raise ValueError(
+        f'Id {first.ids[row]} has label {first.labels[row]} in {path} and '
+        f'{labels[row]} in {other_path}.')
+
+
 def train_and_test(path, test_path):
   """Reads a training and a test set.
 
+  Each of the two may be several files, separated by commas; see `read_together`.
   Without a test file a fixed fifth of the first, chosen by a hash of each id, is the
   test set.
   """
-  train = read(path)
+  train = read_together(paths(path))
   if test_path:
-    test = read(test_path)
-    if test.features.shape[1] != train.features.shape[1]:
+    test = read_together(paths(test_path))
+    wide, test_wide = (s.widths or s.features.shape[1:] for s in (train, test))
+    if wide != test_wide:
       raise ValueError(
-          f'The features are {train.features.shape[1]} wide in {path} and '
-          f'{test.features.shape[1]} in {test_path}.')
+          f'The features are {" and ".join(map(str, wide))} wide in {path} and '
+          f'{" and ".join(map(str, test_wide))} in {test_path}.')
     return train, test
   held_out = np.array([
       int.from_bytes(hashlib.sha256(b'%d' % i).digest()[:8], 'big') % TEST_SHARE == 0

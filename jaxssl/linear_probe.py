@@ -109,11 +109,13 @@ def fit(settings, x, labels, *, features_of=None):
     with L-BFGS `converged`, whether it took fewer iterations than it had.
   """
   held_out = probes.order(len(x), seed=settings.seed, stream=0) < -(-len(x) // 10)
+  center, scale = probes.standardization(x, standardize=settings.standardize)
+  shared = dict(num_classes=settings.num_classes, center=center, scale=scale)
   cells = settings.cells
   if features_of is not None:
-    both = _fit(
-        settings, features_of, x, labels, held_out, cells * 2,
-        np.arange(2 * len(cells)) >= len(cells))[0]
+    both, _ = _fit(
+        settings, features_of, labels, held_out, cells * 2,
+        np.arange(2 * len(cells)) >= len(cells), shared)
     best, chosen = _choose(
         settings, probes.pick(both, 0, len(cells)), x[held_out], labels[held_out])
     return probes.pick(both, len(cells) + best, len(cells) + best + 1), chosen
@@ -122,20 +124,19 @@ def fit(settings, x, labels, *, features_of=None):
     return x
 
   seekers, _ = _fit(
-      settings, same, x, labels, held_out, cells, np.zeros(len(cells), bool))
+      settings, same, labels, held_out, cells, np.zeros(len(cells), bool), shared)
   best, chosen = _choose(settings, seekers, x[held_out], labels[held_out])
   head, stopped = _fit(
-      settings, same, x, labels, held_out, cells[best:best + 1], np.ones(1, bool))
+      settings, same, labels, held_out, cells[best:best + 1], np.ones(1, bool), shared)
   return head, {**chosen, **stopped}
 
 
-def _fit(settings, features_of, x, labels, held_out, cells, on_all):
-  center, scale = probes.standardization(x, standardize=settings.standardize)
+def _fit(settings, features_of, labels, held_out, cells, on_all, shared):
   rates, decays = np.array(cells, np.float32).T
-  shared = dict(num_classes=settings.num_classes, center=center, scale=scale)
   if settings.optimizer == 'lbfgs':
     heads, stopped = lbfgs.fit(
-        x, labels, held_out, decays, on_all, iterations=settings.epochs, **shared)
+        features_of(0), labels, held_out, decays, on_all, iterations=settings.epochs,
+        **shared)
     return heads, {'converged': int(stopped.all())}
   cells = probes.Cells(rates * settings.batch_size / 256, decays, on_all)
   return probes.fit(

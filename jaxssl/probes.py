@@ -1,9 +1,10 @@
-"""Linear classifiers on frozen features, many trained side by side.
+"""Linear classifiers on frozen features, many trained side by side by SGD.
 
-In shapes, n is the examples, b a minibatch, d the features' width, g the heads, k
-the classes.
+`lbfgs` has those trained by L-BFGS, `linear_probe` the choice among them. In shapes,
+n is the examples, b a minibatch, d the features' width, g the heads, k the classes.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -16,7 +17,23 @@ from jaxssl import scoring
 
 CHUNK_BYTES = 2**27   # Of features on the device at a time while training.
 LOGITS = 2**26        # Floats at a time while scoring.
-OPTIMIZER = optax.trace(decay=0.9, nesterov=True)
+OPTIMIZERS = {
+    'nesterov': optax.trace(decay=0.9, nesterov=True),
+    'momentum': optax.trace(decay=0.9)}
+
+
+def _cosine(step, total_steps):
+  return (1 + jnp.cos(jnp.pi * step / total_steps)) / 2
+
+
+def _steps(step, total_steps):
+  # In whole numbers: 0.6 is no float.
+  fifths = 5 * step
+  return jnp.where(
+      fifths < 3 * total_steps, 1.0, jnp.where(fifths < 4 * total_steps, 0.1, 0.01))
+
+
+SCHEDULES = {'cosine': _cosine, 'steps': _steps}  # The rate, as a share of the first.
 
 
 class Heads(NamedTuple):
@@ -33,14 +50,13 @@ class Cells(NamedTuple):
 
 def fit(
     features_of, labels, held_out, cells, *, num_classes, epochs, batch_size, seed,
-    center, scale):
+    center, scale, optimizer='nesterov', schedule='cosine'):
   """Trains a linear classifier for each cell, all on the same minibatches.
 
-  SGD with Nesterov momentum 0.9 from zero, by the cross-entropy plus half the decay
-  times the squared weights; the rate falls to zero over the run as half a cosine,
-  step by step. An epoch is ceil(n / batch_size) minibatches whose sizes differ by
-  at most one. A head that leaves out the held-out examples has the same minibatches
-  without them: as many steps as on all of the examples.
+  SGD with momentum 0.9 from zero, by the cross-entropy plus half the decay times
+  the squared weights. An epoch is ceil(n / batch_size) minibatches whose sizes
+  differ by at most one. A head that leaves out the held-out examples has the same
+  minibatches without them: as many steps as on all of the examples.
 
   Args:
     features_of: epoch -> float32 [n, d] features on the host, in one order always.
@@ -53,6 +69,9 @@ def fit(
     seed: of the order of the examples, which is a function of it and the epoch.
     center: [d] subtracted from the features.
     scale: [d] multiplied then. Both are folded into the heads.
+    optimizer: 'nesterov' or 'momentum', the kind of momentum.
+    schedule: 'cosine', the rate falls to zero as half a cosine, step by step; or
+      'steps', to a tenth after 60 % of the run and to a hundredth after 80 %.
 
   Returns:
     `Heads` for features as they are, neither centered nor scaled.
@@ -60,18 +79,22 @@ def fit(
   n, d, g = len(labels), len(center), len(cells.rate)
   num_steps = -(-n // batch_size)
   heads = Heads(jnp.zeros((d, g, num_classes)), jnp.zeros((g, num_classes)))
-  state = heads, OPTIMIZER.init(heads)
+  state = heads, OPTIMIZERS[optimizer].init(heads)
   for epoch in range(epochs):
     # No name holds the features, or two epochs' would be in memory at once.
     state = _fit_epoch(
         state, features_of(epoch), labels, held_out, cells, center, scale,
         _minibatches(order(n, seed=seed, stream=epoch + 1), num_steps),
-        first_step=epoch * num_steps, total_steps=epochs * num_steps)
-  weights, biases = state[0]
-  weights = weights * scale[:, None, None]
-  return Heads(
-      weights,
-      biases - jnp.einsum('d,dgk->gk', center, weights, precision='highest'))
+        first_step=epoch * num_steps, total_steps=epochs * num_steps,
+        optimizer=optimizer, schedule=schedule)
+  return folded(state[0], center, scale)
+
+
+def folded(heads, center, scale):
+  """The heads for features x that do to them what these do to (x - center) * scale."""
+  weights = heads.weights * scale[:, None, None]
+  shift = jnp.einsum('d,dgk->gk', center, weights, precision='highest')
+  return Heads(weights, heads.biases - shift)
 
 
 def score(heads, x, labels):
@@ -137,7 +160,7 @@ def _minibatches(order, num_steps):
 
 def _fit_epoch(
     state, x, labels, held_out, cells, center, scale, minibatches, *, first_step,
-    total_steps):
+    total_steps, **how):
   num_steps, b = minibatches.shape
   most = max(1, CHUNK_BYTES // (4 * b * x.shape[1]))
   for start in range(0, num_steps, most):
@@ -147,12 +170,13 @@ def _fit_epoch(
     preemption.heed()
     # The device trains on one chunk while this one is gathered, and no more wait.
     jax.block_until_ready(state)
-    state = _fit_chunk(state, chunk, cells, center, scale, np.float32(total_steps))
+    state = _fit_chunk(
+        state, chunk, cells, center, scale, np.float32(total_steps), **how)
   return state
 
 
-@jax.jit
-def _fit_chunk(state, chunk, cells, center, scale, total_steps):
+@functools.partial(jax.jit, static_argnames=('optimizer', 'schedule'))
+def _fit_chunk(state, chunk, cells, center, scale, total_steps, *, optimizer, schedule):
 
   def step(state, batch):
     heads, trace = state
@@ -166,8 +190,8 @@ def _fit_chunk(state, chunk, cells, center, scale, total_steps):
       # Heads share no parameters: the sum has the gradient of each.
       return (each * counts).sum(0) @ (1 / jnp.maximum(counts.sum(0), 1)) + penalty
 
-    updates, trace = OPTIMIZER.update(jax.grad(loss)(heads), trace)
-    rate = cells.rate * (1 + jnp.cos(jnp.pi * number / total_steps)) / 2
+    updates, trace = OPTIMIZERS[optimizer].update(jax.grad(loss)(heads), trace)
+    rate = cells.rate * SCHEDULES[schedule](number, total_steps)
     heads = jax.tree.map(lambda w, u: w - rate[:, None] * u, heads, updates)
     return (heads, trace), None
 

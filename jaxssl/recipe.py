@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxssl import augment
 from jaxssl import errors
@@ -208,10 +209,11 @@ def check_evals(evals, eval_sources):
             f'evals.{key}.{name} is {settings[name]!r}; eval_data has '
             f'{", ".join(eval_sources)}.')
     bank = eval_sources.get(settings.get('train'))
-    if bank and settings.get('k', 0) > bank.num_examples:
+    most = np.max(settings.get('k', 0), initial=0)
+    if bank and most > bank.num_examples:
       raise ValueError(
-          f'evals.{key}.k is {settings["k"]}; there are {bank.num_examples:,} images '
-          'to search in.')
+          f'evals.{key}.k is {most}; there are {bank.num_examples:,} images to search '
+          'in.')
     call(
         make, {
             k: eval_sources[v] if k in ('train', 'test') else v

@@ -1,8 +1,10 @@
+import jax
 import numpy as np
 import pytest
 from sklearn import datasets
 from sklearn import neighbors as reference
 
+from jaxssl import parallel
 from jaxssl.evals import knn
 
 
@@ -47,6 +49,53 @@ def test_digits_against_scikit_learn(k, temperature):
   voted = np.take_along_axis(shares, top5, axis=1) > 0
   assert got['top5'] == np.mean(
       [t in row[v] for t, row, v in zip(test[1], top5, voted)])
+
+
+def test_many_settings_in_one_search_against_scikit_learn(monkeypatch):
+  train, test = digits()
+  searches = []
+  nearest = knn.neighbors.nearest
+  monkeypatch.setattr(
+      knn.neighbors, 'nearest',
+      lambda *args, k: searches.append(k) or nearest(*args, k=k))
+  got = score(train, test, 10, (20, 1, 200), (0.07, 0, 1.))
+  assert searches == [200]
+  suffixes = {'': (20, 0.07), '_k20_majority': (20, 0), '_k20_t1': (20, 1.)} | {
+      f'_k{k}_{name}': (k, t) for k in (1, 200)
+      for name, t in (('t0.07', 0.07), ('majority', 0), ('t1', 1.))}
+  assert got.keys() == {f'top{n}{s}' for n in (1, 5) for s in suffixes}
+  assert list(got)[:2] == ['top1', 'top5']
+  for suffix, (k, temperature) in suffixes.items():
+    want = reference.KNeighborsClassifier(
+        k, metric='cosine', algorithm='brute', weights='uniform' if not temperature
+        else lambda distance, t=temperature: np.exp(-distance / t)).fit(*train)
+    assert got[f'top1{suffix}'] == want.score(*test)
+  assert len(set(got.values())) > 6
+
+
+@pytest.mark.parametrize('k, temperature', [(20, 0.07), (200, 0.1), (7, 0)])
+def test_a_setting_scores_the_same_alone_and_among_others(k, temperature):
+  train, test = digits()
+  name = f't{temperature}' if temperature else 'majority'
+  many = score(train, test, 10, (3, k), (1., temperature))
+  alone = score(train, test, 10, k, temperature)
+  assert alone == {n: many[f'{n}_k{k}_{name}'] for n in ('top1', 'top5')}
+
+
+@pytest.mark.parametrize('num_devices', [1, 2])
+def test_any_number_of_devices_gives_the_same(num_devices, monkeypatch):
+  train, test = digits()
+  on_four = score(train, test, 10, (5, 50), (0.1, 0))
+  monkeypatch.setattr(parallel, 'devices', lambda: jax.devices()[:num_devices])
+  assert score(train, test, 10, (5, 50), (0.1, 0)) == on_four
+
+
+def test_a_majority_that_is_tied_goes_to_the_lower_class():
+  bank = np.array([[1, 0.1], [1, 0.2], [0, 1]], np.float32)
+  query = np.array([[1, 0]], np.float32)
+  for truth, want in ((1, 1.), (2, 0.)):
+    got = score((bank, np.array([2, 1, 0])), (query, np.array([truth])), 3, 2, 0)
+    assert got == {'top1': want}
 
 
 def test_against_loops():
@@ -102,14 +151,18 @@ def test_the_feature_asked_for_is_used():
     ((np.eye(3), None), (np.eye(3), np.arange(3)), 1, 'training set has no labels'),
     ((np.eye(3), np.arange(3)), (np.eye(3), None), 1, 'test set has no labels'),
     ((np.eye(3), np.arange(3)), (np.eye(3), np.arange(1, 4)), 1, 'from 1 to 3'),
+    ((np.eye(3), np.arange(3)), (np.eye(3), np.arange(3)), (1, 4, 2),
+     'k is 4; with 3'),
     ((np.eye(3), np.arange(3)), (np.eye(3), np.arange(3)), 4, 'k is 4; with 3')])
 def test_what_cannot_be_scored_is_an_error(train, test, k, message):
   with pytest.raises(ValueError, match=message):
     score(train, test, 3, k, 0.1)
 
 
-@pytest.mark.parametrize('k, temperature', [(0, 0.1), (5, 0.), (5, float('nan'))])
+@pytest.mark.parametrize('k, temperature', [
+    (0, 0.1), (5, -1.), (5, float('nan')), (5, float('inf')), ((5, 0), 0.1),
+    (5, (0.1, -0.1)), ((), 0.1), (5, ())])
 def test_settings_out_of_range_are_errors(k, temperature):
-  with pytest.raises(ValueError, match='both must be above 0'):
+  with pytest.raises(ValueError, match='every k 1 or more'):
     knn.make(
         embed, train=[], test=[], num_classes=2, k=k, temperature=temperature)

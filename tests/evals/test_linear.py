@@ -11,8 +11,11 @@ from jaxssl import probes
 from jaxssl.evals import linear
 
 SETTINGS = dict(
-    num_classes=10, rates=(0.1, 1.0, 10.0), decays=(0.0, 1e-3), epochs=20,
-    batch_size=128, seed=0, standardize=False)
+    num_classes=10, optimizer='nesterov', schedule='cosine', rates=(0.1, 1.0, 10.0),
+    decays=(0.0, 1e-3), epochs=20, batch_size=128, seed=0, standardize=False)
+LBFGS = dict(
+    optimizer='lbfgs', schedule='none', rates=(), decays=(1e-3, 1e-1, 10.0), epochs=300,
+    batch_size=0)
 
 
 class Batches:
@@ -82,6 +85,49 @@ def test_the_cell_is_chosen_on_held_out_examples_and_trained_again_on_all():
   predict = train_one(got['rate'], got['decay'], True)
   hits = int((predict(test[0]) == test[1]).sum())
   assert got['top1'] == pytest.approx(hits / len(test[1]), abs=1 / 590)
+
+
+def test_lbfgs_against_scikit_learn():
+  train, test = digits()
+  got = score(train, test, **LBFGS)
+  held_out = probes.order(1200, seed=0, stream=0) < 120
+
+  def classifier(decay, rows):
+    x, labels = (part[rows] for part in train)
+    return linear_model.LogisticRegression(
+        C=1 / (decay * len(x)), max_iter=2000).fit(x, labels)
+  want = [
+      classifier(decay, ~held_out).score(train[0][held_out], train[1][held_out])
+      for decay in LBFGS['decays']]
+  np.testing.assert_allclose(got['holdout_grid'], [want], atol=1 / 119)
+  best = classifier(got['decay'], slice(None))
+  assert got['top1'] == pytest.approx(best.score(*test), abs=2 / 597)
+  assert got['train_top1'] == pytest.approx(best.score(*train), abs=2 / 1200)
+  assert got['converged'] == 1 and 'rate' not in got
+  assert got['holdout_top1'] == got['holdout_grid'].max()
+
+
+def test_the_schedule_and_the_momentum_are_those_asked_for():
+  """With one minibatch an epoch SGD is a few lines."""
+  (x, labels), test = digits()
+  settings = dict(rates=(0.5,), decays=(0.0,), epochs=5, batch_size=1200)
+  got = {
+      how: score((x, labels), test, **settings, optimizer=how[0], schedule=how[1])
+      for how in (('momentum', 'steps'), ('momentum', 'cosine'), ('nesterov', 'steps'))}
+  for (optimizer, schedule), result in got.items():
+    w, v = np.zeros((65, 10)), 0.
+    ones = np.concatenate([x, np.ones((1200, 1))], axis=1)
+    for epoch in range(5):
+      p = np.exp(ones @ w)
+      gradient = ones.T @ (p / p.sum(1, keepdims=True) - np.eye(10)[labels]) / 1200
+      v = 0.9 * v + gradient
+      share = {'steps': (1, 1, 1, 0.1, 0.01)[epoch],
+               'cosine': (1 + np.cos(np.pi * epoch / 5)) / 2}[schedule]
+      lr = 0.5 * 1200 / 256 * share
+      w = w - lr * (v if optimizer == 'momentum' else 0.9 * v + gradient)
+    hits = ((ones @ w).argmax(1) == labels).mean()
+    assert result['train_top1'] == pytest.approx(hits, abs=1 / 1199)
+  assert len({result['train_top1'] for result in got.values()}) == 3
 
 
 def test_one_cell_is_not_on_an_edge():
@@ -189,6 +235,13 @@ def test_what_cannot_be_scored_is_an_error(train, test, message):
 
 
 @pytest.mark.parametrize('setting, message', [
+    (dict(optimizer='adam'), 'nesterov, momentum, lbfgs'),
+    (dict(schedule='none'), 'cosine, steps'),
+    (LBFGS | dict(rates=(0.1,)), 'L-BFGS has no rates'),
+    (LBFGS | dict(schedule='cosine'), "schedule 'cosine'"),
+    (LBFGS | dict(batch_size=64), 'batch_size 64'),
+    (LBFGS | dict(decays=()), 'at least one of each'),
+    (LBFGS | dict(augment=embed), 'augment is for SGD'),
     (dict(rates=()), 'at least one of each'),
     (dict(rates=(0.0, 1.0)), 'rates above 0'),
     (dict(rates=(float('nan'),)), 'rates above 0'),

@@ -1,0 +1,89 @@
+"""Jobs that score features files by the recipes of `configs/evaluate/`."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+from jaxssl import errors
+from jaxssl import evaluate
+from jaxssl import feature_store
+
+
+def write(path, n, seed, ids):
+  """Features of two bits of four classes, a part of them in each file."""
+  rng = np.random.default_rng(seed)
+  labels = ids % 4
+  for name, bit in (('a', labels // 2), ('b', labels % 2)):
+    x = 0.1 * rng.standard_normal((n, 3)).astype(np.float32)
+    x[np.arange(n), bit] += 1
+    order = rng.permutation(n)
+    np.savez(path / f'{name}_{seed}.npz', features=x[order], labels=labels[order],
+             ids=ids[order])
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  path = tmp_path_factory.mktemp('features')
+  write(path, 240, 0, np.arange(240))
+  write(path, 120, 1, 1000 + np.arange(120))
+  return path
+
+
+def job(folder, name, arg='', files='a', **changes):
+  c = importlib.import_module(f'configs.evaluate.{name}').get_config(arg)
+  c.features, c.test_features = (
+      ','.join(str(folder / f'{f}_{seed}.npz') for f in files) for seed in (0, 1))
+  for key, value in changes.items():
+    c.evals[name][key] = value
+  return c.to_dict()
+
+
+def result(workdir, name):
+  return json.loads((workdir / 'eval' / name / 'features.json').read_text())
+
+
+def test_two_networks_that_each_know_half(folder, tmp_path):
+  config = job(folder, 'fusion', 'iterations=50', 'ab', decays=(1e-4,))
+  evaluate.evaluate(config, tmp_path)
+  found = result(tmp_path, 'fusion')
+  assert found['metrics']['top1'] == 1 and found['metrics']['gain_over_width'] > 0.3
+  assert found['controls']['chance']['top1'] == 0.25
+  sums = [
+      feature_store.sha256(folder / f'{f}_{seed}.npz') for seed in (0, 1) for f in 'ab']
+  assert found['features']['sha256'] == ', '.join(sums)
+  assert found['num_examples'] == {'train': 240, 'test': 120}
+
+
+@pytest.mark.parametrize('source', ['simclr', 'moco', 'pcl', 'byol'])
+def test_a_linear_classifier_by_each_source(source, folder, tmp_path):
+  evaluate.evaluate(
+      job(folder, 'linear', f'source={source}', batch_size=64, epochs=10), tmp_path)
+  metrics = result(tmp_path, 'linear')['metrics']
+  assert 0.35 < metrics['top1'] < 0.65  # One bit of two.
+  assert metrics['rate'] == dict(simclr=0.1, moco=30, pcl=5, byol=0.2)[source]
+
+
+def test_knn_of_many_settings(folder, tmp_path):
+  evaluate.evaluate(job(folder, 'knn'), tmp_path)
+  metrics = result(tmp_path, 'knn')['metrics']
+  assert len(metrics) == 21 and {
+      'top1', 'top1_k200_majority', 'top1_k20_t0.07', 'top1_k1_t0.1'} <= metrics.keys()
+  evaluate.evaluate(job(folder, 'knn', 'max_k=20'), tmp_path / 'few')
+  few = result(tmp_path / 'few', 'knn')['metrics']
+  assert few['top1'] == metrics['top1_k1_t0.1'] and len(few) == 12
+
+
+@pytest.mark.parametrize('config, told', [
+    (dict(name='linear', arg='augmented'), 'needs images'),
+    (dict(name='linear', arg='source=transfer', rates=(0.1,)), 'L-BFGS has no rates')])
+def test_settings_that_do_not_fit_are_refused(config, told, folder, tmp_path):
+  with pytest.raises(errors.ConfigError, match=told):
+    evaluate.evaluate(job(folder, **config), tmp_path)
+
+
+def test_sources_have_names():
+  linear = importlib.import_module('configs.evaluate.linear')
+  with pytest.raises(ValueError, match='simclr, moco, pcl, byol, transfer'):
+    linear.get_config('source=swav')
