@@ -6,7 +6,9 @@ r"""Jigsaw with ResNet-18 on CIFAR-10 (https://arxiv.org/abs/1603.09246).
 Images are enlarged to 48 pixels: cells of 16, tiles of 12. Data, evaluations and
 arguments are those of `simclr_cifar10`, the optimiser that of `supervised_cifar10`.
 
-Published: nothing that we know of. Ours: not yet run.
+Published: nothing that we know of.
+Ours: not yet run in full; `tiny` has kNN 34.0 and linear 40.8, and before its first
+step 23.4 and 27.7.
 """
 
 from configs import common
