@@ -31,7 +31,7 @@ MISTAKES = {
     'stray word': ([SMOKE, 'method.temperature=1'], '--config.key=value'),
     'wrong type': ([SMOKE, '--config.total_steps=ten'], 'total_steps'),
     'job': ([SMOKE, '--config.job=tarin'], 'pretrain, evaluate'),
-    'method': ([SMOKE, '--config.method.name=simlcr'], 'simclr, supervised'),
+    'method': ([SMOKE, '--config.method.name=simlcr'], 'simclr, simsiam, supervised'),
     'source': ([SMOKE, '--config.data.name=shape'], 'shapes'),
     'domain': ([SMOKE, '--config.data.domain=birds'], 'species'),
     'temperature': ([SMOKE, '--config.method.temperature=0.0'], 'temperature'),

@@ -92,9 +92,9 @@ def test_a_signal_in_an_evaluation_ends_it(step, whole, tmp_path, monkeypatch):
 def test_a_resume_that_loses_a_part_of_the_state_is_seen(lost, whole, tmp_path):
   """Negative controls: the comparison must fail when something is forgotten."""
   assert tiny_run.kill_when(
-      tiny_run.start(tmp_path), lambda: tiny_run.steps_logged(tmp_path) >= 13)
+      tiny_run.start(tmp_path), lambda: (tmp_path / 'checkpoints/8').exists())
   code, text = tiny_run.finish(tmp_path, forget=lost)
-  assert code == 0 and f'forgot {lost} at step 8' in text, text
+  assert code == 0 and f'forgot {lost} at step' in text, text
   assert tiny_run.done(tmp_path)['digest'] != tiny_run.done(whole)['digest']
 
 

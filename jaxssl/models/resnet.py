@@ -50,7 +50,7 @@ class Block(nn.Module):
   dtype: str
 
   @nn.compact
-  def __call__(self, x, train, groups):
+  def __call__(self, x, train, groups=None):
     y = x
     last = len(self.convolutions)
     for i, (size, channels, stride) in enumerate(self.convolutions, 1):
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
   dtype: str
 
   @nn.compact
-  def __call__(self, images, train, groups):
+  def __call__(self, images, train, groups=None):
     """[b, h, w, c] images -> float32 [b, e] features."""
     size, stride = (7, 2) if self.stem == 'imagenet' else (3, 1)
     x = conv.Conv(self.channels, size, stride, self.dtype, name='stem_conv')(images)

@@ -120,12 +120,6 @@ def test_groups_are_normalised_apart(name):
   np.testing.assert_allclose(got, np.concatenate(want), rtol=2e-3, atol=1e-3)
 
 
-def test_the_head_of_simsiam_refuses_groups():
-  head = projector(name='simsiam')
-  with pytest.raises(ValueError, match='num_splits must be 1'):
-    trained(head, some_variables(head), features(), np.ones((1, 16), np.float32))
-
-
 @pytest.mark.parametrize('name', MADE_OF)
 def test_bfloat16_is_for_the_arithmetic_alone(name):
   head = projector(name=name, dtype='bfloat16')
