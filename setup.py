@@ -47,6 +47,6 @@ setuptools.setup(
         'cuda': ['jax[cuda12]'],
         'tpu': ['jax[tpu]'],
         'report': ['matplotlib>=3.9', 'umap-learn>=0.5.7'],
-        'test': ['chex>=0.1.90', 'pytest>=8', 'ruff>=0.9'],
+        'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.9'],
     },
 )

@@ -13,12 +13,13 @@ os.environ['JAX_PLATFORMS'] = os.environ.get('JAXSSL_TEST_PLATFORM', 'cpu')
 os.environ['XLA_FLAGS'] = (
     os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='jaxssl-tests-')
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
-atexit.register(
-    shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
+if 'PYTEST_XDIST_WORKER' not in os.environ:  # Workers share that of who started them.
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='jaxssl-tests-')
+  atexit.register(
+      shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 
-import pytest  # noqa: E402 - after what decides how jax begins
+import pytest
 
 
 def pytest_addoption(parser):
