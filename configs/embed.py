@@ -11,8 +11,8 @@ file does not suit. To score them:
   python -m jaxssl.main --config=configs/evaluate/standard.py --workdir=runs/scores \
       --config.features=train.npz --config.test_features=test.npz
 
-`data` names another set of images than the run's own, with the keys of config.data
-that differ, such as --config.eval_data.train.root=/other/images.
+`eval_data` names other images than the run's own, by the keys of config.data that
+differ, such as --config.eval_data.train.root=/other/images.
 """
 
 from ml_collections import ConfigDict

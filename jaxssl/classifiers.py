@@ -55,14 +55,9 @@ def knn(*, k, temperature):
     similarity, index = neighbors.nearest(x_test, x, k=k)         # [q, k]
     classes = np.empty(len(x_test), np.int32)
     for place in scoring.blocks(len(x_test), 1024):
-      # Relative to the nearest one, so that no temperature overflows.
-      behind = (similarity[place] - similarity[place, :1]).astype(np.float64)
-      weights = (
-          np.exp(behind / temperature) if temperature else np.ones_like(behind))
-      m = len(behind)
-      cells = np.arange(m)[:, None] * num_classes + labels[index[place]]  # [m, k]
-      votes = np.bincount(cells.ravel(), weights.ravel(), minlength=m * num_classes)
-      classes[place] = votes.reshape(m, num_classes).argmax(1)
+      classes[place] = neighbors.votes(
+          similarity[place], labels[index[place]], temperature=temperature,
+          num_classes=num_classes).argmax(1)
     return classes
 
   return classify

@@ -57,8 +57,10 @@ def _embed(*, job, checkpoint, step, sets, eval_data, data_root, format, workdir
       raise ValueError(f'step is {step!r}; here it must be a number or last.')
     evaluate.check_step(step, steps, run)
   metrics.setup_logging(None)
-  step, digest, params, extra = evaluate.restore(
-      checkpoints, recipe, None if step == 'last' else int(step))
+  found = evaluate.restore(checkpoints, recipe, None if step == 'last' else int(step))
+  if found is None:
+    raise errors.ConfigError(f'Step {step} of {run} was deleted before it was read.')
+  step, digest, params, extra = found
   evaluator = evaluations.Evaluations(
       recipe, {}, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'))
   folder = workdir / 'features' / str(step)

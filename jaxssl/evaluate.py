@@ -83,7 +83,8 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
     log.info('Without labels there is no %s.', ' and no '.join(evals.keys() - wanted))
   with errors.user_mistakes('config.features'):
     leaks.refuse(
-        *(features_lib.outputs(sets['train'].embed, {}, {}, batches[name])
+        *(features_lib.outputs(
+            sets['train'].embed, {}, {}, batches[name], hashed=True)
           for name in ('train', 'test')), what='config.test_features')
   for key, run in runs.items():
     # What is wrong shows only now: labels that do not fit, one class, too few rows.

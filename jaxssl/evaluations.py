@@ -151,7 +151,8 @@ class Evaluations:
     if None in names or names in self._leaked:
       return
     train, test = (
-        features.outputs(self.embed, params, extra, self.batches(n)) for n in names)
+        features.outputs(self.embed, params, extra, self.batches(n), hashed=True)
+        for n in names)
     look = leaks.refuse if self._strict else leaks.warn
     self._leaked[names] = look(train, test, what=f'config.evals.{key}') or 0
 

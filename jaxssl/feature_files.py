@@ -83,6 +83,8 @@ def read(path):
     raise ValueError(
         f'{path} has {what} as `features`; it must be floats of shape [n, d].')
   n = len(features)
+  if not n:
+    raise ValueError(f'{path} has no examples.')
   labels = found.get('labels')
   ids = np.asarray(found.get('ids', np.arange(n)))
   for name, array in (('labels', labels), ('ids', ids)):
@@ -90,8 +92,12 @@ def read(path):
       raise ValueError(f'{path} has {n} features and {len(array)} {name}.')
   if not np.issubdtype(ids.dtype, np.integer) or len(np.unique(ids)) < n:
     raise ValueError(f'{path} has `ids` that are not integers, each there once.')
-  names, about = found.get('class_names'), found.get('about')
-  taxonomy = json.loads(str(about)).get('taxonomy') if about is not None else None
+  names = found.get('class_names')
+  try:
+    about = json.loads(str(found.get('about', '{}')))
+    taxonomy = about.get('taxonomy')
+  except (ValueError, AttributeError) as e:
+    raise ValueError(f'{path} has `about` that is not a JSON object.') from e
   return Features(
       features.astype(np.float32), labels, ids.astype(np.int64),
       class_names=None if names is None else tuple(names.tolist()),
@@ -181,4 +187,11 @@ def num_classes(*sets):
     return 0
   if any(s.labels.ndim == 2 for s in sets):
     return sets[0].labels.shape[1]
-  return int(max(s.labels.max() for s in sets)) + 1
+  least = int(max(s.labels.max() for s in sets)) + 1
+  names = sets[0].class_names
+  if names is None:
+    return least
+  if least > len(names):
+    raise ValueError(
+        f'Labels go up to {least - 1}; there are {len(names)} class_names.')
+  return len(names)

@@ -33,7 +33,7 @@ class Outputs(NamedTuple):
   features: dict     # Name ('h', 'z') -> float32 [n, d].
   labels: np.ndarray | None
   index: np.ndarray  # [n] ids.
-  hashes: np.ndarray  # uint64 [n], of the bytes that stood for each example.
+  hashes: np.ndarray | None  # uint64 [n] of the examples' bytes, if asked for.
 
 
 _remembered = contextvars.ContextVar('remembered', default=None)
@@ -85,7 +85,7 @@ def extract(embed, params, extra, batches, feature):
   return found.features[feature], found.labels
 
 
-def outputs(embed, params, extra, batches):
+def outputs(embed, params, extra, batches, *, hashed=False):
   """All features of every example.
 
   With several processes each is given all of the examples, and has all features.
@@ -97,6 +97,8 @@ def outputs(embed, params, extra, batches):
     extra: the method's other state.
     batches: see the top of the file. Where it has a `num_examples`, so many there
       must be.
+    hashed: whether to hash what stands for each example, too: for `leaks`. It takes
+      a second for a gigabyte.
 
   Raises:
     ValueError: no examples, one missing or there twice, labels in some of the
@@ -104,12 +106,13 @@ def outputs(embed, params, extra, batches):
   """
   remembered = _remembered.get()
   if remembered is None or isinstance(batches, collections.abc.Iterator):
-    return _outputs(embed, params, extra, batches)
+    return _outputs(embed, params, extra, batches, hashed)
   key = (embed, batches, *jax.tree.leaves((params, extra)))
   for other, found in remembered:
-    if len(other) == len(key) and all(map(operator.is_, other, key)):
+    if len(other) == len(key) and all(map(operator.is_, other, key)) and (
+        found.hashes is not None or not hashed):
       return found
-  found = _outputs(embed, params, extra, batches)
+  found = _outputs(embed, params, extra, batches, hashed)
   remembered.append((key, found))
   return found
 
@@ -168,7 +171,7 @@ def _mapped(embed, devices):
   return parallel.mapped(embed_float32, (None, 0), 0), set()
 
 
-def _outputs(embed, params, extra, batches):
+def _outputs(embed, params, extra, batches, hashed):
   parts, labels = collections.defaultdict(list), []
   index, hashes = [], []
   for batch, found in _embedded(embed, params, extra, batches):
@@ -180,7 +183,8 @@ def _outputs(embed, params, extra, batches):
             f'Feature {name!r} of example {ids[~finite][0]} is not finite.')
       parts[name].append(x)
     index.append(ids)
-    hashes.append(np.array([_hash(row) for row in batch['image']], np.uint64))
+    if hashed:
+      hashes.append(np.array([_hash(row) for row in batch['image']], np.uint64))
     if 'label' in batch:
       labels.append(np.asarray(batch['label']))
   if not index:
@@ -192,7 +196,8 @@ def _outputs(embed, params, extra, batches):
   _check_index(index, getattr(batches, 'num_examples', len(index)))
   return Outputs(
       {name: _whole(x) for name, x in parts.items()},
-      _whole(labels) if labels else None, index, _whole(hashes))
+      _whole(labels) if labels else None, index,
+      _whole(hashes) if hashed else None)
 
 
 def _hash(row):

@@ -16,7 +16,7 @@ def find(train, test):
   collapsed network are all the same.
 
   Args:
-    train, test: `features.Outputs`.
+    train, test: `features.Outputs`, hashed.
 
   Returns:
     [m] ids of test examples.
@@ -29,7 +29,7 @@ def refuse(train, test, *, what):
   """Ends an evaluation whose test set is in part its training set.
 
   Args:
-    train, test: `features.Outputs`.
+    train, test: `features.Outputs`, hashed.
     what: how the message calls the evaluation.
 
   Raises:

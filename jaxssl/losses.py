@@ -170,7 +170,7 @@ def prototype_logits(
     return similarities_to(jnp.concatenate([batch, others])), own
 
   if not num_negatives:
-    return similarities_to(jnp.arange(k)), assignments
+    return similarities_to(slice(None)), assignments
   if not 0 < num_negatives < k:
     raise ValueError(
         f'num_negatives is {num_negatives}; of {k} prototypes {k - 1} are others.')

@@ -1,6 +1,6 @@
 """Exact nearest neighbours by cosine, in chunks of any size of bank.
 
-In shapes, q is the queries, n the bank, d the width, k the neighbours.
+In shapes, q is the queries, n the bank, d the width, k the neighbours, c the classes.
 """
 
 import functools
@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxssl import preemption
 from jaxssl import scoring
 
 BANK_ROWS = 16_384   # On the device at a time, with as many columns of similarities
@@ -49,6 +50,7 @@ def nearest(queries, bank, *, k):
       for b in blocks]
   seen = 0
   for place in scoring.blocks(len(bank), BANK_ROWS):
+    preemption.heed()
     rows = _unit(bank[place])
     # One chunk is on its way while another is searched, and no more are.
     jax.block_until_ready(best)
@@ -61,6 +63,28 @@ def nearest(queries, bank, *, k):
   for place, (s, i) in zip(places, best):
     similarity[place], index[place] = s, i
   return similarity, index
+
+
+def votes(similarity, classes, *, temperature, num_classes):
+  """The weight of each class among the neighbours (Wu et al. 2018, Section 3.4,
+  https://arxiv.org/abs/1805.01978).
+
+  Args:
+    similarity: [q, k] cosine similarities, the highest first.
+    classes: int [q, k], of the neighbours.
+    temperature: a vote weighs exp(similarity / temperature); at 0 all weigh the same.
+    num_classes: c.
+
+  Returns:
+    float64 [q, c], of each query relative to its nearest neighbour's vote.
+  """
+  # Relative, so that no temperature overflows.
+  behind = (similarity - similarity[:, :1]).astype(np.float64)
+  weights = np.exp(behind / temperature) if temperature else np.ones_like(behind)
+  q = len(classes)
+  cells = np.arange(q)[:, None] * num_classes + classes           # [q, k]
+  return np.bincount(
+      cells.ravel(), weights.ravel(), minlength=q * num_classes).reshape(q, -1)
 
 
 @jax.jit

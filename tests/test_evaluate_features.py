@@ -87,3 +87,48 @@ def test_sources_have_names():
   linear = importlib.import_module('configs.evaluate.linear')
   with pytest.raises(ValueError, match='simclr, moco, pcl, byol, transfer'):
     linear.get_config('source=swav')
+
+
+def spoiled(folder, path, **changes):
+  """A job of kNN on the training file with some arrays changed, None to drop one."""
+  with np.load(folder / 'a_0.npz') as file:
+    arrays = {k: v for k, v in ({**file} | changes).items() if v is not None}
+  np.savez(path, **arrays)
+  return job(folder, 'knn', 'max_k=20') | {'features': str(path)}
+
+
+@pytest.mark.parametrize('changes, told', [
+    ({'features': np.full((240, 3), np.nan, np.float32)}, 'is not finite'),
+    ({'features': np.zeros((0, 3), np.float32)}, 'has no examples'),
+    ({'labels': None}, 'has no labels, and knn need'),
+    ({'labels': np.arange(240) % 4 + 0.5}, 'not integers'),
+    ({'labels': np.arange(240) % 4 - 1}, 'from -1'),
+    ({'class_names': np.array(['x', 'y'])}, 'there are 2 class_names'),
+    ({'about': np.str_('[1]')}, 'not a JSON object'),
+    ({'about': np.str_('{')}, 'not a JSON object')])
+def test_features_that_cannot_be_scored_end_in_a_line(changes, told, folder, tmp_path):
+  config = spoiled(folder, tmp_path / 'bad.npz', **changes)
+  with pytest.raises(errors.ConfigError, match=told) as caught:
+    evaluate.evaluate(config, tmp_path / 'run')
+  assert '\n' not in str(caught.value) and not (tmp_path / 'run').exists()
+
+
+def test_a_planted_leak_is_refused(folder, tmp_path):
+  config = job(folder, 'knn', 'max_k=20')
+  with np.load(folder / 'a_1.npz') as leaked, np.load(folder / 'a_0.npz') as file:
+    x, test = file['features'], leaked['features'].copy()
+    test[5] = x[7]
+    np.savez(
+        tmp_path / 'test.npz', features=test, labels=leaked['labels'],
+        ids=leaked['ids'])
+    leaked_id = leaked['ids'][5]
+  config['test_features'] = str(tmp_path / 'test.npz')
+  with pytest.raises(errors.DataError, match=f'1 of 120 .* ids {leaked_id}'):
+    evaluate.evaluate(config, tmp_path / 'run')
+
+
+def test_classes_that_no_example_has_still_count(folder, tmp_path):
+  names = np.array([f'class {i}' for i in range(9)])
+  evaluate.evaluate(
+      spoiled(folder, tmp_path / 'named.npz', class_names=names), tmp_path)
+  assert result(tmp_path, 'knn')['num_classes'] == 9

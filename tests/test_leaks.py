@@ -19,7 +19,7 @@ def outputs(images, first=0, batch_size=7):
   index = np.arange(first, first + len(images), dtype=np.int32)
   return features.outputs(embed, {}, {}, [
       {'image': images[i:i + batch_size], 'index': index[i:i + batch_size]}
-      for i in range(0, len(images), batch_size)])
+      for i in range(0, len(images), batch_size)], hashed=True)
 
 
 def pictures(seed, n):
@@ -52,3 +52,12 @@ def test_or_warned_of_and_counted(caplog):
 
 def test_features_of_a_collapsed_network_are_no_leak():
   assert not len(leaks.find(outputs(TRAIN * 0), outputs(TEST * 0)))
+
+
+def test_bytes_are_hashed_only_when_asked_for():
+  batches = [{'image': TRAIN, 'index': np.arange(20, dtype=np.int32)}]
+  with features.shared():
+    plain = features.outputs(embed, {}, {}, batches)
+    hashed = features.outputs(embed, {}, {}, batches, hashed=True)
+    assert plain.hashes is None and len(np.unique(hashed.hashes)) == 20
+    assert features.outputs(embed, {}, {}, batches, hashed=True) is hashed

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
+from jaxssl import preemption
 from jaxssl.data import BadImage
 from jaxssl.data import canvas as canvases
 from jaxssl.data import threads
@@ -153,6 +154,7 @@ def fill(dataset, put, *, workers, progress):
     for i, row in tqdm.tqdm(
         rows, 'Decoding', num_examples, unit=' images',
         disable=True if progress else None):  # None: where there is no terminal.
+      preemption.heed()
       if isinstance(row, BadImage):
         dataset.ledger.add(i, row)
         bad[i] = row

@@ -71,13 +71,8 @@ def make(embed, *, train, test, num_classes, k, temperature, feature='h'):
 
   def _ranks(similarity, labels, truth, temperature):
     """[q, k] similarities, labels of neighbours -> [q] ranks of the right class."""
-    # Relative to the nearest one, so that no temperature overflows.
-    behind = (similarity - similarity[:, :1]).astype(np.float64)
-    weights = np.exp(behind / temperature) if temperature else np.ones_like(behind)
-    cells = np.arange(len(truth))[:, None] * num_classes + labels  # [q, k]
-    votes = np.bincount(
-        cells.ravel(), weights.ravel(), minlength=len(truth) * num_classes)
-    votes = votes.reshape(len(truth), num_classes)                # [q, c]
+    votes = neighbors.votes(                                      # [q, c]
+        similarity, labels, temperature=temperature, num_classes=num_classes)
     voted = votes[np.arange(len(truth)), truth] > 0
     return np.where(voted, scoring.ranks(votes, truth), num_classes)
 

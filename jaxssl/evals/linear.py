@@ -72,10 +72,7 @@ def make(
     labels = scoring.check_labels(labels, num_classes, what='The training set')
     x_test, truth = features.extract(embed, params, extra, test, feature)
     truth = scoring.check_labels(truth, num_classes, what='The test set')
-    if x.shape[1] != x_test.shape[1]:
-      raise ValueError(
-          f'Training features are {x.shape[1]} wide, test features '
-          f'{x_test.shape[1]}.')
+    scoring.check_widths(x, x_test)
 
     def features_of(epoch):
       views = features.in_epoch(train, epoch)

@@ -1,10 +1,14 @@
+import os
+import signal
 import sys
 
 import fake_source
 import jax
 import pytest
 
+from jaxssl import errors
 from jaxssl import parallel
+from jaxssl import preemption
 from jaxssl.data import cached
 from jaxssl.data import inputs
 from jaxssl.data import ledger
@@ -93,3 +97,13 @@ def test_streamed_without_tensorflow(monkeypatch):
   monkeypatch.setitem(sys.modules, 'tensorflow', None)
   with pytest.raises(ValueError, match="'resident' and 'cached' work without"):
     inputs.check('streamed')
+
+
+@pytest.mark.parametrize('way', ['resident', 'cached'])
+def test_a_signal_ends_the_decoding(way, tmp_path):
+  with preemption.listening():
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(errors.Preempted):
+      inputs.prepare(make_dataset(50), input=way, cache_dir=str(tmp_path))
+  prepared = inputs.prepare(make_dataset(50), input=way, cache_dir=str(tmp_path))
+  assert len(prepared.decoded.images) == 50
