@@ -20,7 +20,8 @@ setuptools.setup(
     license='Apache-2.0',
     python_requires='>=3.11,<3.14',
     packages=setuptools.find_namespace_packages(include=['jaxssl', 'jaxssl.*']),
-    package_data={'jaxssl.report': ['*.html', '*.css', '*.js']},
+    package_data={
+        'jaxssl.report': ['*.html', '*.css', '*.js'], 'jaxssl.published': ['*.csv']},
     install_requires=[
         'absl-py>=2.1',
         'array_record>=0.8; platform_system == "Linux"',
@@ -29,6 +30,7 @@ setuptools.setup(
         'importlib_resources',  # tensorflow-datasets needs it and does not say so.
         'jax>=0.7.2,<0.13',
         'Jinja2>=3.1',
+        'matplotlib>=3.9',
         'ml-collections>=1.0',
         'numpy>=2.1,<3',
         'openTSNE>=1.0.2',
@@ -46,7 +48,8 @@ setuptools.setup(
     extras_require={
         'cuda': ['jax[cuda12]'],
         'tpu': ['jax[tpu]'],
-        'report': ['matplotlib>=3.9', 'umap-learn>=0.5.7'],
+        'ray': ['ray>=2.60'],
+        'report': ['umap-learn>=0.5.7'],
         'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.9'],
     },
 )

@@ -5,6 +5,7 @@ those of `resample` move pixels, those of `color` change them in place. `view` i
 SimCLR's sequence of them, and `make_views` the random views of a batch, keyed by
 example: all that is drawn for an image depends on its id alone, never on its place
 in a batch or on the number of devices (which may change the rounding of pixels).
+Before its views an image may be corrupted, in the same way in every epoch.
 """
 
 import math
@@ -12,6 +13,7 @@ import math
 import jax
 
 from jaxssl import color
+from jaxssl import corruptions
 from jaxssl import plugins
 from jaxssl import resample
 
@@ -127,12 +129,15 @@ def check(function, settings, *, what):
   return settings
 
 
-def make_views(views, *, dtype):
+def make_views(views, *, dtype, corruption=None, seed=0):
   """Makes the function that augments a batch.
 
   Args:
     views: dict of any names, each with the keyword arguments of `view`.
     dtype: 'float32' or 'bfloat16', of the views; resampling is always float32.
+    corruption: of the images before their views; see `corruptions.make`.
+    seed: of the run; all that a corruption draws depends on it and on the example's
+      id, not on `rng`.
 
   Returns:
     A function of
@@ -151,8 +156,10 @@ def make_views(views, *, dtype):
   views = {
       name: check(view, views[name], what=f'config.views.{name}')
       for name in sorted(views)}
+  corrupt = corruptions.make(corruption, seed=seed)
 
   def views_of_one(rng, image, size, index):
+    image, size = corrupt(image, size, index)
     rng = jax.random.fold_in(rng, index)
     return {
         name: view(jax.random.fold_in(rng, position), image, size, **settings)

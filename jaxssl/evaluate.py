@@ -1,6 +1,7 @@
 """The job that evaluates: checkpoints of a run, or features from anywhere.
 
-Of a run it takes one checkpoint, all of them, or each as it appears.
+Of a run it takes one checkpoint, all of them, or each as it appears. Several runs are
+taken one after the other, or in turns as their checkpoints appear.
 """
 
 import logging
@@ -27,6 +28,7 @@ from jaxssl.data import ledger
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0  # Between two looks at a job that is still training.
+DONE = object()
 
 
 def evaluate(config, workdir):
@@ -34,12 +36,13 @@ def evaluate(config, workdir):
 
   Args:
     config: nested dicts with `evals` and either `checkpoint`, the workdir of a run, or
-      `features`, an .npz file, with perhaps `test_features`; the other is ''. With a
-      checkpoint: `step`, a number, 'last', 'all' or 'follow' (every checkpoint as it
-      appears, until the run is done); `eval_data`, or an empty dict for the run's
-      own; and `data_root`, where the run's images are now, or '' if they have not
-      moved.
-    workdir: results are written to its `eval/`.
+      those of several, separated by commas; or `features`, an .npz file, with perhaps
+      `test_features`; the other is ''. With a checkpoint: `step`, a number, 'last',
+      'all' or 'follow' (every checkpoint as it appears, until all runs are done);
+      `eval_data`, or an empty dict for the run's own; and `data_root`, where the
+      run's images are now, or '' if they have not moved.
+    workdir: results are written to its `eval/`; of several runs see
+      `folders_of_results`.
 
   Raises:
     errors.JobError: see `main` for the kinds.
@@ -59,7 +62,7 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
     sets = dict(zip(
         ('train', 'test'), feature_files.train_and_test(features, test_features)))
     num_classes = feature_files.num_classes(*sets.values())
-    wanted = recipes.wanted_evals(evals, num_classes)
+    wanted = recipes.wanted_evals(evals, lambda _: num_classes)
     if not wanted:
       raise ValueError(
           f'{features} has no labels, and {" and ".join(evals)} need them.')
@@ -107,31 +110,62 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
 def _evaluate_run(
     *, job, checkpoint, features, test_features, step, evals, eval_data, data_root,
     workdir):
-  run = pathlib.Path(checkpoint)
-  recipe = recipes.build(
-      trained_config(run, evals, eval_data, data_root), training=False)
-  checkpoints = open_checkpoints(run)
-  steps = checkpoints.steps()
-  check_step(step, steps, run)
+  jobs = []
+  for run, folder in folders_of_results(checkpoint, workdir).items():
+    config = trained_config(run, evals, eval_data, data_root)
+    checkpoints = open_checkpoints(run)
+    check_step(step, checkpoints.steps(), run)
+    jobs.append(_evaluate_one(run, folder, config, checkpoints, step, evals))
   metrics.setup_logging(None)
+  # Each goes on to its end, or until it has to wait for a checkpoint.
+  while jobs := [job for job in jobs if next(job, DONE) is not DONE]:
+    time.sleep(POLL_SECONDS)
+
+
+def folders_of_results(checkpoint, workdir):
+  """Where the results of each run go: {its workdir: a folder}.
+
+  Those of several runs go to each of them, or if `workdir` is another than what
+  `checkpoint` says, as `main` has it by default, to a folder in it of the run's name.
+  """
+  if ',' not in checkpoint or pathlib.Path(checkpoint).is_dir():
+    return {pathlib.Path(checkpoint): workdir}
+  runs = [pathlib.Path(path) for path in feature_files.paths(checkpoint)]
+  if workdir == pathlib.Path(checkpoint):
+    return {run: run for run in runs}
+  names = [run.resolve().name for run in runs]
+  twice = [name for name in names if names.count(name) > 1]
+  if twice:
+    raise errors.ConfigError(
+        f'config.checkpoint has two runs of the name {twice[0]!r}, whose results would '
+        f'lie in one folder of {workdir}.')
+  return {run: workdir / name for run, name in zip(runs, names)}
+
+
+def _evaluate_one(run, folder, config, checkpoints, step, evals):
+  """Evaluates a run; a generator that yields where there is nothing to do yet."""
+  recipe = recipes.build(config, training=False)
   evaluator = evaluations.Evaluations(
       recipe, evals, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'),
       strict=True)
-
   if step == 'follow':
-    chosen = follow(checkpoints, run)
+    looks = follow(checkpoints, run)
   else:
-    chosen = steps if step == 'all' else [None if step == 'last' else int(step)]
-  for number in chosen:
-    found = restore(checkpoints, recipe, number)
-    if found is None:
-      continue
-    number, digest, params, extra = found
-    log.info('Checkpoint of step %d, digest %s.', number, digest[:12])
-    results = evaluator.run(params, extra)
-    evaluator.write(workdir / 'eval', number, digest, results)
-  if (workdir / 'config.json').exists():
-    report.write(workdir)
+    looks = [checkpoints.steps()] if step == 'all' else [
+        [None if step == 'last' else int(step)]]
+  for numbers in looks:
+    for number in numbers:
+      found = restore(checkpoints, recipe, number)
+      if found is None:
+        continue
+      number, digest, params, extra = found
+      log.info('Step %d of %s, digest %s.', number, run, digest[:12])
+      results = evaluator.run(params, extra)
+      evaluator.write(folder / 'eval', number, digest, results)
+    if not numbers:
+      yield
+  if (folder / 'config.json').exists():
+    report.write(folder)
 
 
 def trained_config(run, evals, eval_data, data_root):
@@ -163,17 +197,15 @@ def check_step(step, steps, run):
 
 
 def follow(checkpoints, run):
-  """Yields the steps of a running job as they appear, until it is done."""
+  """Yields the steps of a running job that are new at each look, until it is done."""
   seen = set()
   while True:
     done = workdirs.read_done(run)
     new = [s for s in checkpoints.steps() if s not in seen]
-    yield from new
-    seen.update(new)
     if done and not new:
       return
-    if not new:
-      time.sleep(POLL_SECONDS)
+    yield new
+    seen.update(new)
 
 
 def restore(checkpoints, recipe, step):

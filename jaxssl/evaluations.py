@@ -49,7 +49,7 @@ class Evaluations:
       errors.ConfigError: an evaluator does not take its settings.
     """
     self.recipe = recipe
-    self.evals = recipes.wanted_evals(evals, recipe.source.num_classes)
+    self.evals = recipes.wanted_evals(evals, recipe.num_classes_of)
     if self.evals.keys() < evals.keys():
       log.info(
           'Without labels there is no %s.', ' and no '.join(evals.keys() - self.evals))
@@ -65,11 +65,15 @@ class Evaluations:
     self._runs = {}
     for key, settings in self.evals.items():
       make = plugins.load('evals', settings['name']).make
+      source = recipe.source_of(settings)
       with errors.user_mistakes(f'config.evals.{key}'):
         self._runs[key] = recipes.call(
             make, self._arguments(settings), f'config.evals.{key}', args=(self.embed,),
-            num_classes=recipe.source.num_classes, views=self._view_embeds(),
-            taxonomy=recipe.source.taxonomy, class_names=recipe.source.class_names)
+            num_classes=source.num_classes, views=self._view_embeds(),
+            taxonomy=source.taxonomy, class_names=source.class_names,
+            describe=(
+                self.batches(settings['train']).dataset.source.describe
+                if 'train' in settings else None))
 
   def batches(self, name):
     """The images of an entry of config.eval_data, in batches, any number of times."""
@@ -172,7 +176,7 @@ class Evaluations:
       return None
     train, test = (
         self.recipe.eval_sources[self.evals[key][name]] for name in ('train', 'test'))
-    return scoring.chance(train.labels, test.labels, self.recipe.source.num_classes)
+    return scoring.chance(train.labels, test.labels, train.num_classes)
 
   def write(self, folder, step, digest, results):
     """Writes `<folder>/<key>/<step>.json` for each result, and prints it as a table.
@@ -186,27 +190,39 @@ class Evaluations:
           for name in ('train', 'test') if name in settings}
       results_lib.write(
           folder, key, settings, metrics, controls, step=step, digest=digest,
-          seed=self.recipe.seed, num_classes=self.recipe.source.num_classes,
+          seed=self.recipe.seed, num_classes=self.recipe.num_classes_of(settings),
           num_examples=num_examples,
           num_leaked=self._leaked.get((settings.get('train'), settings.get('test'))))
       print(results_lib.table(key, metrics, controls, num_examples.get('test')))
+      for name, ids in report.pictured(settings, metrics).items():
+        report.save_pictures(
+            folder / key, step, name, **self._pictures(settings[name], ids))
 
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""
     # Without labels there is no test set to keep apart: show what was trained on.
-    batches = self.batches('test' if self.recipe.source.num_classes else 'train')
-    found = features.outputs(self.embed, params, extra, batches)
-    source = batches.dataset.source
+    name = 'test' if self.recipe.eval_sources['test'].num_classes else 'train'
+    found = features.outputs(self.embed, params, extra, self.batches(name))
     kept = np.unique(np.linspace(
         0, len(found.index) - 1, min(ATLAS_IMAGES, len(found.index))).astype(int))
-    ids = found.index[kept]
-    rows = batches.dataset.decode(ids)
-    thumbnails = np.stack([thumbnail(image, size) for image, size in rows])
+    pictures = self._pictures(name, found.index[kept])
     report.save_atlas(workdir, report.atlas(
-        found.features['h'][kept], thumbnails,
-        None if found.labels is None else found.labels[kept],
-        source.class_names, [source.describe(int(i)) for i in ids],
-        seed=self.recipe.seed, num_queries=8, num_neighbors=8))
+        found.features['h'][kept], pictures['thumbnails'], pictures['labels'],
+        pictures['class_names'], pictures['names'], seed=self.recipe.seed,
+        num_queries=8, num_neighbors=8))
+
+  def _pictures(self, name, ids):
+    """Examples of an entry of config.eval_data as people see them."""
+    dataset = self.batches(name).dataset
+    source = dataset.source
+    # Canvases may be large, and are needed only until they are shrunk.
+    rows = (
+        row for i in range(0, len(ids), 256) for row in dataset.decode(ids[i:i + 256]))
+    return dict(
+        ids=ids, thumbnails=np.stack([thumbnail(image, size) for image, size in rows]),
+        names=[source.describe(int(i)) for i in ids],
+        labels=None if source.labels is None else source.labels[ids],
+        class_names=source.class_names)
 
 
 def thumbnail(image, size, side=96):

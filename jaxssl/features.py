@@ -10,6 +10,9 @@ embed is given the `image` array. Where a batch holds more than these three, as
 canvases with their `size` do, it is given the dict of all but the labels, and
 `with_view` or `with_random_view` makes the embed that takes it. Images can as well
 be features [m, d] made elsewhere; `lambda params, extra, x: {'h': x}` is an embed.
+
+Of what an embed gives, 'z1', 'z2', ... are layers inside the projector, as wide as the
+encoder's output or wider. They are computed and kept where one is asked for, only.
 """
 
 import collections
@@ -18,6 +21,7 @@ import contextvars
 import functools
 import hashlib
 import operator
+import re
 from typing import NamedTuple
 
 import jax
@@ -26,6 +30,8 @@ import numpy as np
 
 from jaxssl import parallel
 from jaxssl import preemption
+
+LAYER = re.compile(r'z\d+')  # Inside the projector.
 
 
 class Outputs(NamedTuple):
@@ -69,7 +75,8 @@ def extract(embed, params, extra, batches, feature):
 
   Args:
     embed, params, extra, batches: see `outputs`.
-    feature: 'h', the encoder's output, or 'z', the projector's.
+    feature: 'h', the encoder's output; 'z', the projector's; or 'z1', 'z2', ..., those
+      of its layers before the last.
 
   Returns:
     float32 [n, d] features, and the [n] labels or None, on the host.
@@ -77,7 +84,7 @@ def extract(embed, params, extra, batches, feature):
   Raises:
     ValueError: the embed does not give this feature; and see `outputs`.
   """
-  found = outputs(embed, params, extra, batches)
+  found = outputs(embed, params, extra, batches, feature=feature)
   if feature not in found.features:
     raise ValueError(
         f'The model gives no feature {feature!r}. '
@@ -85,8 +92,8 @@ def extract(embed, params, extra, batches, feature):
   return found.features[feature], found.labels
 
 
-def outputs(embed, params, extra, batches, *, hashed=False):
-  """All features of every example.
+def outputs(embed, params, extra, batches, *, hashed=False, feature=None):
+  """All features of every example, but for layers inside the projector.
 
   With several processes each is given all of the examples, and has all features.
 
@@ -99,22 +106,35 @@ def outputs(embed, params, extra, batches, *, hashed=False):
       must be.
     hashed: whether to hash what stands for each example, too: for `leaks`. It takes
       a second for a gigabyte.
+    feature: None, or what has to be among the features, such as the layer 'z1'.
 
   Raises:
     ValueError: no examples, one missing or there twice, labels in some of the
       batches only, or features that are not finite.
   """
+  layer = feature if feature and LAYER.fullmatch(feature) else None
   remembered = _remembered.get()
   if remembered is None or isinstance(batches, collections.abc.Iterator):
-    return _outputs(embed, params, extra, batches, hashed)
+    return _outputs(embed, params, extra, batches, hashed, layer)
   key = (embed, batches, *jax.tree.leaves((params, extra)))
   for other, found in remembered:
     if len(other) == len(key) and all(map(operator.is_, other, key)) and (
-        found.hashes is not None or not hashed):
-      return found
-  found = _outputs(embed, params, extra, batches, hashed)
+        found.hashes is not None or not hashed) and (
+            layer is None or layer in found.features):
+      return _asked_for(found, layer)
+  found = _outputs(embed, params, extra, batches, hashed, layer)
   remembered.append((key, found))
   return found
+
+
+def _asked_for(found, layer):
+  """Without the layers that another evaluation has asked for."""
+  kept = {name: x for name, x in found.features.items() if _is_kept(name, layer)}
+  return found if len(kept) == len(found.features) else found._replace(features=kept)
+
+
+def _is_kept(name, layer):
+  return name == layer or not LAYER.fullmatch(name)
 
 
 def with_view(embed, view):
@@ -160,21 +180,24 @@ def in_epoch(batches, epoch):
 
 
 @functools.lru_cache(maxsize=16)  # One compilation for all evaluators.
-def _mapped(embed, devices):
+def _mapped(embed, devices, layer):
   """The embed on these devices, and the batch sizes that it is compiled for."""
   del devices  # Part of what the cache goes by.
 
   # One argument for parameters and extra: pmap takes `in_axes` for the leaves where
   # there are as many leaves as arguments, as with no parameters and three arrays.
   def embed_float32(state, images):
-    return jax.tree.map(lambda x: x.astype(jnp.float32), embed(*state, images))
+    found = embed(*state, images)
+    return {
+        name: x.astype(jnp.float32) for name, x in found.items()
+        if _is_kept(name, layer)}
   return parallel.mapped(embed_float32, (None, 0), 0), set()
 
 
-def _outputs(embed, params, extra, batches, hashed):
+def _outputs(embed, params, extra, batches, hashed, layer):
   parts, labels = collections.defaultdict(list), []
   index, hashes = [], []
-  for batch, found in _embedded(embed, params, extra, batches):
+  for batch, found in _embedded(embed, params, extra, batches, layer):
     ids = np.asarray(batch['index'])
     for name, x in found.items():
       finite = np.isfinite(x).reshape(len(x), -1).all(1)
@@ -205,9 +228,9 @@ def _hash(row):
   return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), 'little')
 
 
-def _embedded(embed, params, extra, batches):
+def _embedded(embed, params, extra, batches, layer):
   """Yields each batch with its features {name: [m, d]}, one batch behind."""
-  mapped, sizes = _mapped(embed, tuple(parallel.devices()))
+  mapped, sizes = _mapped(embed, tuple(parallel.devices()), layer)
   # Not replicated, they would be sent anew with each batch.
   state = parallel.replicate((params, extra))
   ready = None

@@ -7,17 +7,29 @@ import contextlib
 import pathlib
 import tempfile
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFont
 
+from jaxssl import corruptions
 from jaxssl import files
 
 GAP = 6
 GROUP_GAP = 18  # Before the first column of each draw.
 LABEL_HEIGHT = 26
 LABEL_COLOR = (118, 123, 132, 255)  # Readable on white and on black.
+
+# The rows of a sheet of corruptions: the setting that varies, from weak to strong.
+STRENGTHS = {
+    'salt_and_pepper': ('p', (0.01, 0.03, 0.1, 0.2, 0.4)),
+    'jpeg': ('quality', (50, 25, 10, 5, 2)),
+    'resize': ('size', (96, 64, 48, 32, 16)),
+    'downsample': ('factor', (2, 3, 4, 6, 8)),
+    **{name: ('severity', (1, 2, 3, 4, 5)) for name in (
+        'gaussian_noise', 'gaussian_blur', 'pixelate', 'contrast', 'brightness')}}
 
 
 @contextlib.contextmanager
@@ -90,6 +102,46 @@ def contact_sheet(path, originals, views, *, tile):
       image = resized(image, fitted(image.size, side))
       sheet.paste(image, (x, LABEL_HEIGHT + row * (side + GAP)))
     x += side
+  with replacing(path) as temporary:
+    sheet.save(temporary, format='PNG')
+  return pathlib.Path(path)
+
+
+def corruption_sheet(path, image, *, tile):
+  """Draws what every corruption makes of an image, a row each, weak to strong.
+
+  Args:
+    path: of the PNG to write.
+    image: uint8 [h, w, 3].
+    tile: the most pixels for a side; see `contact_sheet`.
+
+  Returns:
+    The path.
+  """
+  @jax.jit
+  def corrupt(image):
+    rng = jax.random.key(0)
+    return {
+        name: [corruptions.BY_NAME[name](rng, image, **{key: x}) for x in values]
+        for name, (key, values) in STRENGTHS.items()}
+
+  image = jnp.asarray(image, jnp.float32) / 255
+  corrupted = corrupt(image)
+  rows = [
+      [(name, image), *zip((f'{key} {x}' for x in values), corrupted[name])]
+      for name, (key, values) in STRENGTHS.items()]
+  step = tile + GAP
+  size = (len(rows[0]) * step - GAP, len(rows) * (LABEL_HEIGHT + step) - GAP)
+  sheet = Image.new('RGBA', size)
+  pen = ImageDraw.Draw(sheet)
+  font = ImageFont.load_default(size=14)
+  for i, row in enumerate(rows):
+    y = i * (LABEL_HEIGHT + step)
+    for j, (label, shown) in enumerate(row):
+      pen.text((j * step, y + 3), shortened(label, tile, font), LABEL_COLOR, font)
+      [shown] = to_images([shown])
+      shown = resized(shown, fitted(shown.size, tile))
+      sheet.paste(shown, (j * step, y + LABEL_HEIGHT))
   with replacing(path) as temporary:
     sheet.save(temporary, format='PNG')
   return pathlib.Path(path)

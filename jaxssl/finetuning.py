@@ -6,6 +6,7 @@ a minibatch with its padding, d the features' width, k the classes.
 
 import functools
 import math
+import re
 from typing import NamedTuple
 
 import jax
@@ -15,8 +16,8 @@ import optax
 
 from jaxssl import features
 from jaxssl import labelled
-from jaxssl import linear_probe
 from jaxssl import optim
+from jaxssl import paired
 from jaxssl import parallel
 from jaxssl import preemption
 from jaxssl import probes
@@ -48,7 +49,8 @@ def check(
     epochs: passes over the labelled examples.
     batch_size: of a minibatch over all devices, at most.
     seed: of the order.
-    feature: 'h' or 'z', what the classifier is put on.
+    feature: what the classifier is put on: 'h'; 'z'; or a layer of the projector
+      before its last, the first of which is 'z1'.
 
   Returns:
     `Settings`.
@@ -68,8 +70,10 @@ def check(
       ('batch_size', batch_size, 1), ('seed', seed, 0)):
     if not least <= value < math.inf:
       raise ValueError(f'{name} is {value}; it must be {least} or more.')
-  if feature not in ('h', 'z'):
-    raise ValueError(f"feature is {feature!r}; it must be 'h' or 'z'.")
+  if not re.fullmatch(r'h|z\d*', feature):
+    raise ValueError(
+        f"feature is {feature!r}; it must be 'h', 'z' or a layer of the projector, "
+        "such as 'z1'.")
   return Settings(
       num_classes, rate, head_rate, decay, epochs, batch_size, seed, feature)
 
@@ -96,22 +100,24 @@ def evaluate(embed, augment, settings, params, extra, examples, test):
 
   Returns:
     Dict of `top1` and, with more than 5 classes, `top5` on the test set;
-    `train_loss`, the mean cross-entropy of the last epoch; and `diverged`, 1 where
-    that is no number: then nothing is right.
+    which examples were right (`paired.record`); `train_loss`, the mean cross-entropy
+    of the last epoch; and `diverged`, 1 where that is no number: then nothing is
+    right.
   """
   # Before the training, which takes long.
-  _, truth = labelled.ids_and_labels(test, settings.num_classes, what='The test set')
+  ids, truth = labelled.ids_and_labels(test, settings.num_classes, what='The test set')
   params, head, loss = fit(augment, settings, params, extra, examples)
   diverged = not math.isfinite(loss)
   if diverged:
-    accuracies = scoring.accuracies(
-        np.full(len(truth), settings.num_classes), settings.num_classes)
+    ranks = np.full(len(truth), settings.num_classes)
   else:
     # By an iterator, which is not remembered: nobody asks for these features again.
-    x, truth = features.extract(embed, params, extra, iter(test), settings.feature)
-    accuracies = linear_probe.accuracies(
-        head, x, truth.astype(np.int32), settings.num_classes)
-  return {**accuracies, 'train_loss': loss, 'diverged': int(diverged)}
+    x, _ = features.extract(embed, params, extra, iter(test), settings.feature)
+    ranks = probes.score(head, x, truth)[0][:, 0]
+  return {
+      **scoring.accuracies(ranks, settings.num_classes),
+      **paired.record(ranks == 0, ids, truth), 'train_loss': loss,
+      'diverged': int(diverged)}
 
 
 def fit(augment, settings, params, extra, examples):

@@ -3,6 +3,7 @@
 In shapes, n is the examples, k the classes.
 """
 
+import collections
 import hashlib
 
 import numpy as np
@@ -92,28 +93,88 @@ def balanced(ids, labels, *, fraction, num_classes, seed):
 
 
 def read_list(path):
-  """The ids in a text file of one a line, ascending; empty lines do not count.
+  """The ids or the names of files in a text file of one a line.
+
+  They are ids where every line is a number; empty lines do not count.
+
+  Returns:
+    int64 ids, ascending; or a list of names as they are.
 
   Raises:
-    ValueError: a line is no id, an id is there twice, or there is none.
+    ValueError: one is there twice, or there is none.
     errors.StorageError: the file cannot be read.
   """
   with files.storage_errors(f'Cannot read {path}'), open(path, encoding='utf-8') as f:
-    lines = [line.strip() for line in f]
-  ids = []
-  for number, line in enumerate(lines, 1):
-    if line and not (line.isascii() and line.isdigit() and len(line) < 19):
+    lines = [line.strip() for line in f if line.strip()]
+  if not lines:
+    raise ValueError(f'{path} is empty; it should have an id or a name a line.')
+  if all(x.isascii() and x.isdigit() and len(x) < 19 for x in lines):
+    listed = np.sort(np.array(lines, np.int64))
+    twice = listed[1:][np.diff(listed) == 0]
+  else:
+    listed = lines
+    twice = [x for x, count in collections.Counter(lines).items() if count > 1]
+  if len(twice):
+    raise ValueError(f'{path} has {twice[0]} more than once.')
+  return listed
+
+
+def find(listed, ids, describe, *, what):
+  """The ids of the examples that a list is of.
+
+  A name is that of a file, 'n01440764_10026.JPEG', with any of the folders that it
+  lies in, 'n01440764/n01440764_10026.JPEG'.
+
+  Args:
+    listed: ids or names, as `read_list` gives them.
+    ids: [n] of all examples.
+    describe: the path of the example with an id; None where nobody knows them.
+    what: how messages call the list.
+
+  Returns:
+    The ids, ascending.
+
+  Raises:
+    ValueError: some of the list are no example's or several examples', or two are
+      the same example's.
+  """
+  if isinstance(listed, np.ndarray):
+    missing = listed[~np.isin(listed, ids)]
+    if missing.size:
       raise ValueError(
-          f'Line {number} of {path} is {line!r}; it must be the id of an example, its '
-          'place in the training set from 0 on. Names of files are not looked up.')
-    if line:
-      ids.append(int(line))
-  found, counts = np.unique(np.array(ids, np.int64), return_counts=True)
-  if len(found) < len(ids):
-    raise ValueError(f'{path} has the id {found[counts > 1][0]} more than once.')
-  if not ids:
-    raise ValueError(f'{path} has no ids.')
-  return found
+          f'{missing.size} of the {len(listed)} ids in {what} are not in the training '
+          f'set, the first {missing[0]}.')
+    return listed
+  if describe is None:
+    raise ValueError(
+        f'{what} has names such as {listed[0]!r}, and these examples have none; it '
+        'should have ids, one a line.')
+  wanted, found = collections.defaultdict(list), {name: [] for name in listed}
+  for name in listed:
+    wanted[name.rpartition('/')[2]].append(name)
+  for i in ids.tolist():
+    path = describe(i)
+    for name in wanted.get(path.rpartition('/')[2], ()):
+      if f'/{path}'.endswith(f'/{name}'):
+        found[name].append(i)
+  missing = [name for name, examples in found.items() if not examples]
+  if missing:
+    there = describe(int(ids[0]))
+    raise ValueError(
+        f'{len(missing)} of the {len(found)} names in {what} are not in the training '
+        f'set, the first {missing[0]!r}; it has names such as {there!r}.')
+  several = [name for name, examples in found.items() if len(examples) > 1]
+  if several:
+    first, second = map(describe, found[several[0]][:2])
+    raise ValueError(
+        f'{len(several)} of the {len(found)} names in {what} are those of several '
+        f'examples, the first {several[0]!r} of {first!r} and {second!r}: name their '
+        'folders, too.')
+  chosen, counts = np.unique([i for (i,) in found.values()], return_counts=True)
+  if len(chosen) < len(found):
+    twice = describe(int(chosen[counts > 1][0]))
+    raise ValueError(f'{what} has {twice!r} under more than one name.')
+  return chosen
 
 
 def _hash(seed, number):

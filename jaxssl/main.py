@@ -5,7 +5,7 @@
   --config.KEY=VALUE       overrides one value of the recipe, --config.optim.base_lr=0.1
 
 The same command in the same workdir goes on where it stopped. config.job says what is
-done: pretrain, evaluate, embed or compare.
+done: pretrain, evaluate, embed, compare or check.
 
 Exit codes: 0 done; 42 preempted, run me again; 65 data broken; 70 a bug of ours;
 73 workdir locked or not to be created; 74 disk; 76 diverged, do not restart; 78 a
@@ -27,28 +27,39 @@ from jaxssl import errors
 
 JOBS = {
     'pretrain': ('train', 'train'), 'evaluate': ('evaluate', 'evaluate'),
-    'embed': ('embed', 'embed'), 'compare': ('compare', 'compare')}
+    'embed': ('embed', 'embed'), 'compare': ('compare', 'compare'),
+    'study': ('study', 'study'), 'check': ('check', 'check')}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def main(argv=None):
   """Runs the command line and returns its exit code."""
   argv = list(sys.argv if argv is None else argv)
-  try:
-    if any(a in ('--help', '-h', '-help', '--helpfull') for a in argv[1:]):
-      print(help_text())
-      return 0
+  if any(a in ('--help', '-h', '-help', '--helpfull') for a in argv[1:]):
+    print(help_text())
+    return 0
+
+  def job():
     command = parse(argv)
-    job = command.config.get('job')
-    if job not in JOBS:
-      raise errors.ConfigError(f'config.job is {job!r}. There are: {", ".join(JOBS)}.')
+    name = command.config.get('job')
+    if name not in JOBS:
+      raise errors.ConfigError(
+          f'config.job is {name!r}. There are: {", ".join(JOBS)}.')
     # An evaluation writes beside the checkpoint that it reads.
     workdir = command.workdir or command.config.get('checkpoint') or (
         f'runs/{command.name}')
     start_jax(command.hosts)
-    module, function = JOBS[job]
+    module, function = JOBS[name]
     getattr(importlib.import_module(f'jaxssl.{module}'), function)(
         command.config, pathlib.Path(workdir))
+
+  return exit_code_of(job)
+
+
+def exit_code_of(job):
+  """Calls a function; returns its exit code and tells in one line what went wrong."""
+  try:
+    job()
     return 0
   except errors.JobError as e:
     print(f'{type(e).__name__}: {one_line(e)}', file=sys.stderr)

@@ -3,11 +3,55 @@
 n is the examples, g the groups, such as classes, r the resamples.
 """
 
+import base64
+import hashlib
+
 import numpy as np
 import scipy.stats
 
 RESAMPLES = 2000
 ENDS = 2.5, 97.5  # Percentiles: a 95 % interval.
+
+
+def record(correct, ids, labels):
+  """Which test examples were right, as a protocol puts it into its result.
+
+  Args:
+    correct: bool [n].
+    ids: int [n] of the examples.
+    labels: int [n], their classes.
+
+  Returns:
+    dict of `correct_base64` [1], a bit for each example by ascending id, and
+    `examples_sha256` [1], of ids and classes, which tells two test sets apart. They
+    are arrays, as what is no number is kept out of tables.
+  """
+  order = np.argsort(ids)
+  bits = np.packbits(np.asarray(correct, bool)[order])
+  examples = np.stack([np.asarray(x)[order] for x in (ids, labels)]).astype('<i8')
+  return {
+      'correct_base64': np.array([base64.b64encode(bits).decode()]),
+      'examples_sha256': np.array([hashlib.sha256(examples).hexdigest()])}
+
+
+def recorded(result):
+  """Reads from a result which test examples were right.
+
+  Args:
+    result: a result file's object, see `results`.
+
+  Returns:
+    The SHA-256 of the examples, see `record`, and bool [n] which were right, by
+    ascending id; None where the result does not say.
+  """
+  metrics = result['metrics']
+  if 'correct' in metrics:  # As `per_class` has it.
+    metrics = record(*(np.array(metrics[k]) for k in ('correct', 'ids', 'labels')))
+  if 'correct_base64' not in metrics:
+    return None
+  (bits,), (digest,) = metrics['correct_base64'], metrics['examples_sha256']
+  bits = np.frombuffer(base64.b64decode(bits), np.uint8)
+  return digest, np.unpackbits(bits, count=result['num_examples']['test']).astype(bool)
 
 
 def differences(correct_a, correct_b, groups, seed, *, within=None):

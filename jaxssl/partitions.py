@@ -1,4 +1,4 @@
-"""Which prototype each image is nearest to, and how evenly clusters are filled.
+"""Clusters of images: which is nearest, how full they are, how they fit the classes.
 
 In shapes, n is the images, d the width, k the prototypes.
 """
@@ -6,6 +6,8 @@ In shapes, n is the images, d the width, k the prototypes.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import optimize
+from sklearn import metrics
 
 from jaxssl import kmeans
 from jaxssl import scoring
@@ -72,12 +74,72 @@ def fullness(sizes):
     of equal ones, from 0, all in one cluster, to 1, all the same; and `variation`,
     the sizes' standard deviation over their mean.
   """
-  share = sizes[sizes > 0] / sizes.sum()
-  entropy = (share * np.log(1 / share)).sum()
+  balance = _entropy(sizes) / np.log(len(sizes)) if len(sizes) > 1 else 1.0
   return {
-      'empty': float((sizes == 0).mean()), 'largest': float(share.max()),
-      'balance': float(entropy / np.log(len(sizes))) if len(sizes) > 1 else 1.0,
+      'empty': float((sizes == 0).mean()),
+      'largest': float(sizes.max() / sizes.sum()), 'balance': float(balance),
       'variation': float(sizes.std() / sizes.mean())}
+
+
+def agreement(assignments, labels):
+  """How well clusters agree with classes, on all examples or on resamples of them.
+
+  AMI and NMI divide by the arithmetic mean of the entropies, as scikit-learn's do.
+  What AMI takes off as chance, and which cluster stands for which class in the
+  accuracy, are those of all examples in resamples, too.
+
+  Args:
+    assignments: int [n] clusters.
+    labels: int [n] classes.
+
+  Returns:
+    counts int [n], how often each example is there -> {'ami', 'nmi', 'ari',
+    'accuracy'}, NaN where only one cluster and one class are there.
+  """
+  num_classes = labels.max() + 1
+  cells, cell = np.unique(
+      assignments.astype(np.int64) * num_classes + labels, return_inverse=True)
+  clusters, cell_cluster = np.unique(cells // num_classes, return_inverse=True)
+  classes, cell_class = np.unique(cells % num_classes, return_inverse=True)
+  table = np.zeros((len(clusters), len(classes)), np.int64)
+  table[cell_cluster, cell_class] = np.bincount(cell)
+  rows, columns = optimize.linear_sum_assignment(table, maximize=True)
+  of_cluster = np.full(len(clusters), -1)
+  of_cluster[rows] = columns
+  right = of_cluster[cell_cluster] == cell_class                  # Of each cell.
+
+  def information(sizes):
+    """The entropies of clusters and of classes, on average, and what they share."""
+    first, second, both = (_entropy(x) for x in sizes)
+    return (first + second) / 2, first + second - both
+
+  def scores(counts):
+    cell_size = np.bincount(cell, counts, len(cells))
+    sizes = (
+        np.bincount(cell_cluster, cell_size), np.bincount(cell_class, cell_size),
+        cell_size)
+    entropy, shared = information(sizes)
+    first, second, both = ((x * (x - 1)).sum() / 2 for x in sizes)  # Pairs together.
+    n = counts.sum()
+    by_chance = first * second / (n * (n - 1) / 2)
+    with np.errstate(invalid='ignore', divide='ignore'):
+      return {
+          'ami': float((shared - expected) / (entropy - expected)),
+          'nmi': float(shared / entropy),
+          'ari': float((both - by_chance) / ((first + second) / 2 - by_chance)),
+          'accuracy': float(cell_size[right].sum() / n)}
+
+  # scikit-learn's AMI, solved for the information that unrelated partitions of these
+  # sizes are expected to share; where they are equal it does not matter.
+  ami = metrics.adjusted_mutual_info_score(labels, assignments)
+  entropy, shared = information((table.sum(1), table.sum(0), table))
+  expected = (shared - ami * entropy) / (1 - ami) if ami < 1 - 1e-9 else 0.0
+  return scores
+
+
+def _entropy(sizes):
+  share = sizes[sizes > 0] / sizes.sum()
+  return -(share * np.log(share)).sum()
 
 
 def check_classes(labels, num_classes):

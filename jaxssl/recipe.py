@@ -19,12 +19,13 @@ from jaxssl import optim as optim_lib
 from jaxssl import parallel as parallel_lib
 from jaxssl import plugins
 from jaxssl import state as state_lib
+from jaxssl.data import building
 from jaxssl.data import pipeline
 from jaxssl.data import subsets
 
 # Changing these does not change what is trained, so a run may go on with new ones.
 FREE = ('log', 'save', 'evals', 'eval_data', 'eval_view', 'parallel', 'data.root',
-        'data.input', 'data.cache_dir')
+        'data.parts', 'data.input', 'data.cache_dir')
 
 PIPELINE_KEYS = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir')
 RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')  # Of an entry of config.evals.
@@ -60,19 +61,32 @@ class Recipe(NamedTuple):
         interval > 0 and step % interval == 0
         and self.total_steps - step >= interval / 2)
 
+  def source_of(self, settings):
+    """The source that an entry of config.evals is about; its classes count."""
+    name = settings.get('train', settings.get('test'))
+    if name not in self.eval_sources:
+      raise ValueError(
+          f'No {name!r} in eval_data. There are: {", ".join(self.eval_sources)}.')
+    return self.eval_sources[name]
+
+  def num_classes_of(self, settings):
+    """How many classes there are for an entry of config.evals."""
+    return self.source_of(settings).num_classes
+
   def create_state(self):
     """The state before the first step; equal in every process."""
-    views = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), self._view_shapes())
+    views = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), self.view_shapes())
     return jax.jit(self._create)(views)
 
   def abstract_state(self):
     """Shapes and types of the state, without computing it."""
-    return jax.eval_shape(self._create, self._view_shapes())
+    return jax.eval_shape(self._create, self.view_shapes())
 
   def _create(self, views):
     return state_lib.create(self.seed, self.method, self.tx, views)
 
-  def _view_shapes(self):
+  def view_shapes(self):
+    """{name: shape and type of that view of two images}."""
     canvas = self.data['canvas']
     return jax.eval_shape(
         self.views, jax.random.PRNGKey(0),
@@ -99,7 +113,7 @@ def build(config, *, training=True):
 
 
 def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_view,
-           eval_data, model, method, optim, log, save, evals):
+           eval_data, model, method, optim, log, save, evals, corruption=None):
   check_number('seed', seed, low=0, whole=True)
   check_number('total_epochs', total_epochs, low=0)
   check_number('total_steps', total_steps, low=0, whole=True)
@@ -116,7 +130,7 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   batch_size = data.get('batch_size')
   check_number('data.batch_size', batch_size, low=1, whole=True)
   dtype = jnp.dtype(model['dtype'])
-  views = augment.make_views(views, dtype=dtype)
+  views = augment.make_views(views, dtype=dtype, corruption=corruption, seed=seed)
   eval_view = augment.make_eval_view(eval_view, dtype=dtype)
   network = call(plugins.load('models', model['name']).make, model, 'config.model')
 
@@ -124,6 +138,9 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   pipeline_settings = {k: data[k] for k in PIPELINE_KEYS}
   pipeline.check(**pipeline_settings)
   source = make_source(settings)
+  make_method = plugins.load('methods', method['name']).make
+  if 'num_classes' in inspect.signature(make_method).parameters:
+    check_labelled(source, method['name'])
   steps_per_epoch = pipeline.steps_per_epoch(source.num_examples, batch_size)
   total_steps = total_steps or round(total_epochs * steps_per_epoch)
   tx, schedule = optim_lib.make(
@@ -133,17 +150,26 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
       seed=seed, way=parallel, source=source, data=pipeline_settings, views=views,
       model=network,
       method=call(
-          plugins.load('methods', method['name']).make, method, 'config.method',
-          args=(network,), num_classes=source.num_classes,
+          make_method, method, 'config.method', args=(network,),
+          num_classes=source.num_classes,
           num_examples=source.num_examples, total_steps=total_steps,
           batch_size=batch_size),
       tx=tx, schedule=schedule, steps_per_epoch=steps_per_epoch,
       total_steps=total_steps,
       eval_sources=make_eval_sources(settings, eval_data, source),
       eval_view=eval_view, config={})
-  check_evals(wanted_evals(evals, source.num_classes), recipe.eval_sources)
+  check_evals(wanted_evals(evals, recipe.num_classes_of), recipe.eval_sources)
   recipe.abstract_state()  # The views fit the model, and the model the method.
   return recipe
+
+
+def check_labelled(source, method):
+  if source.labels is not None and source.labels.ndim == 1:
+    num = (source.labels < 0).sum()
+    if num:
+      raise ValueError(
+          f'{num:,} of the {source.num_examples:,} images have no label, and {method} '
+          'learns from labels; data.labelled_only=True leaves them out.')
 
 
 def check_devices(batch_size):
@@ -166,35 +192,43 @@ def call(function, given, what, *, args=(), **supplied):
 
 def make_source(settings):
   """A source from config.data without the pipeline's keys."""
-  settings = dict(settings)
-  num_examples = settings.pop('max_examples', 0)
-  make = plugins.load('data.sources', settings['name']).make
-  source = call(make, settings, 'config.data')
-  return subsets.take(source, num_examples)
+  return building.source(settings)
 
 
 def make_eval_sources(settings, eval_data, source):
-  """The sources of evaluations: config.data with what config.eval_data changes."""
+  """The sources of evaluations: config.data with what config.eval_data changes.
+
+  An entry with a `name` is a source of its own: it takes nothing from config.data; and
+  none takes its subset. Images that nobody has labelled, where others are, are left
+  out.
+  """
   def without_zero(settings):
     return {k: v for k, v in settings.items() if k != 'max_examples' or v}
 
+  inherited = {k: v for k, v in settings.items() if k != 'subset'}
   sources = {}
   for name, changes in eval_data.items():
-    changed = without_zero({**settings, **changes})
+    own = 'name' in changes
+    changed = without_zero(changes if own else {**inherited, **changes})
     same = changed == without_zero(settings)
-    sources[name] = source if same else make_source(changed)
+    sources[name] = subsets.labelled(source if same else make_source(changed))
   return sources
 
 
-def wanted_evals(evals, num_classes):
-  """The entries of config.evals that the data allow: some need labels."""
+def wanted_evals(evals, num_classes_of):
+  """The entries of config.evals that the data allow: some need labels.
+
+  Args:
+    evals: config.evals.
+    num_classes_of: the number of classes for an entry, 0 without labels.
+  """
   def needs_labels(settings):
     make = plugins.load('evals', settings.get('name')).make
     return 'num_classes' in inspect.signature(make).parameters
 
   return {
       key: settings for key, settings in evals.items()
-      if num_classes or not needs_labels(settings)}
+      if not needs_labels(settings) or num_classes_of(settings)}
 
 
 def check_evals(evals, eval_sources):
@@ -204,11 +238,16 @@ def check_evals(evals, eval_sources):
     for interval in ('every_epochs', 'every_steps'):
       check_number(f'evals.{key}.{interval}', settings.get(interval), low=0)
     for name in ('train', 'test'):
-      if settings.get(name, name) not in eval_sources:
+      if name in settings and settings[name] not in eval_sources:
         raise ValueError(
             f'evals.{key}.{name} is {settings[name]!r}; eval_data has '
             f'{", ".join(eval_sources)}.')
-    bank = eval_sources.get(settings.get('train'))
+    bank, test = (eval_sources.get(settings.get(n)) for n in ('train', 'test'))
+    if bank and test and bank.class_names != test.class_names:
+      raise ValueError(
+          f'evals.{key} trains on {bank.num_classes} classes, from '
+          f'{ends(bank.class_names)}, and is tested on {test.num_classes}, from '
+          f'{ends(test.class_names)}: they must be the same.')
     most = np.max(settings.get('k', 0), initial=0)
     if bank and most > bank.num_examples:
       raise ValueError(
@@ -220,6 +259,11 @@ def check_evals(evals, eval_sources):
             for k, v in settings.items() if k not in RUNNER_KEYS},
         f'config.evals.{key}', args=(None,), num_classes=2, views=None,
         taxonomy=None, class_names=None)
+
+
+def ends(names):
+  """The first and the last of some names."""
+  return f'{names[0]} to {names[-1]}' if names else 'no names'
 
 
 def check_number(name, value, *, low, whole=False):

@@ -52,24 +52,26 @@ def write(
 
 
 def intervals(metrics, num_test):
-  """95 % bootstrap intervals, over the test examples, of the shares among metrics.
+  """95 % bootstrap intervals of metrics over the test examples.
 
-  A resample of n examples of which a share p is right has a binomial number of right
-  ones: the percentile bootstrap's limits are its quantiles, without a draw.
+  Of `ami` it is what the protocol gives as `ami_interval` [2]; see `bootstrap`. For
+  shares of right answers nothing need be given: a resample of n examples of which a
+  share p is right has a binomial number of right ones, so the percentile bootstrap's
+  limits are its quantiles, without a draw.
 
   Args:
     metrics: {name: number or array}.
     num_test: n; None where nobody knows.
 
   Returns:
-    {name: [low, high]} of those that `SHARE` names.
+    {name: [low, high]} of those that have an interval, or that `SHARE` names.
   """
-  if not num_test:
-    return {}
   ends, found = ((1 - LEVEL) / 2, (1 + LEVEL) / 2), {}
   for name, value in metrics.items():
     share = SHARE.match(name)
-    if share and np.ndim(value) == 0 and 0 <= value <= 1:
+    if f'{name}_interval' in metrics:
+      found[name] = np.asarray(metrics[f'{name}_interval']).tolist()
+    elif share and num_test and np.ndim(value) == 0 and 0 <= value <= 1:
       level = (share['level'] or '').removesuffix('_trained')
       n = metrics.get(f'num_{level}', num_test)
       found[name] = (scipy.stats.binom.ppf(ends, n, value) / n).tolist()

@@ -5,6 +5,8 @@ n is the examples, k the classes. Accuracies are counted in integers, on the hos
 
 import numpy as np
 
+RELIABILITY_BINS = 15  # As many as Guo et al. have.
+
 
 def check_labels(labels, num_classes, *, what):
   """The labels as int32, once they are known to be classes.
@@ -117,6 +119,36 @@ def chance(train_labels, test_labels, num_classes):
   counts = np.bincount(train_labels, minlength=num_classes)
   place = np.argsort(np.argsort(-counts, kind='stable'))  # Class -> its rank.
   return accuracies(place[test_labels], num_classes)
+
+
+def reliability(confidences, right):
+  """How often a classifier is right when it is so sure (Guo et al. 2017, Section 2,
+  https://arxiv.org/abs/1706.04599).
+
+  Args:
+    confidences: [n] probabilities of the predicted class, within [0, 1].
+    right: bool [n], whether it is the right one.
+
+  Returns:
+    dict of, for each of m equal stretches of confidence, `reliability_confidence`
+    [m], the mean there, `reliability_accuracy` [m], the share that is right, NaN
+    both where nothing is, and `reliability_num` [m], how many examples; and `ece`,
+    the expected calibration error: the mean over the examples of the distance of the
+    two in their stretch.
+  """
+  m = RELIABILITY_BINS
+  # A confidence of 1 belongs to the last; the others begin where they are open.
+  place = np.clip(np.ceil(np.asarray(confidences, np.float64) * m) - 1, 0, m - 1)
+  place = place.astype(int)
+  num, sums, hits = (
+      np.bincount(place, weights, minlength=m) for weights in (
+          None, confidences, right))
+  filled = np.maximum(num, 1)
+  return {
+      'ece': float(np.abs(sums - hits).sum() / len(place)),
+      'reliability_confidence': np.where(num, sums / filled, np.nan),
+      'reliability_accuracy': np.where(num, hits / filled, np.nan),
+      'reliability_num': num}
 
 
 def wilson(hits, counts):

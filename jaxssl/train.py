@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from jaxssl import checkpoint
+from jaxssl import corruptions
 from jaxssl import errors
 from jaxssl import estep
 from jaxssl import evaluations
@@ -24,6 +25,7 @@ from jaxssl import state as state_lib
 from jaxssl import workdir as workdirs
 from jaxssl.data import ledger
 from jaxssl.data import pipeline
+from jaxssl.data import subsets
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,8 @@ def train(config, workdir):
       workdir, config, free_keys=recipes.FREE,
       data_digest=recipe.source.digest) as workdir:
     metrics.setup_logging(workdir)
+    if recipe.source.subset:
+      subsets.write(workdir / 'subset.json', recipe.source, names=False)
     done = workdirs.read_done(workdir)
     if done:
       log.info('This run is finished, at step %d: %s', done['step'], workdir)
@@ -310,8 +314,11 @@ def draw_views(recipe, dataset, workdir, num_examples=8):
           state_lib.view_key(rng, epoch), batch['image'], batch['size'],
           batch['index']))
       for epoch in (0, 1)]
+  corrupt = corruptions.make(recipe.config.get('corruption'), seed=recipe.seed)
+  images, sizes = jax.device_get(jax.jit(jax.vmap(corrupt))(
+      batch['image'].astype(np.float32) / 255, batch['size'], batch['index']))
   originals = [
-      image[:height, :width]
-      for image, (height, width) in zip(batch['image'], batch['size'])]
+      np.round(255 * image[:height, :width]).astype(np.uint8)
+      for image, (height, width) in zip(images, sizes)]
   figures.contact_sheet(path, originals, draws, tile=96)
   log.info('A look at the views: %s', path)

@@ -53,7 +53,7 @@ def open_run(workdir, config, *, free_keys, data_digest=''):
     config = json.loads(json.dumps(config, allow_nan=False))
   except (TypeError, ValueError) as e:
     raise errors.ConfigError(f'The config holds what JSON cannot: {e}.') from e
-  path = _make(workdir)
+  path = make_folder(workdir)
   with lock.Lock(path):
     for leftover in path.glob('.*.tmp'):  # Of a process killed while writing.
       leftover.unlink()
@@ -62,7 +62,16 @@ def open_run(workdir, config, *, free_keys, data_digest=''):
     yield path
 
 
-def _make(workdir):
+def make_folder(workdir):
+  """Makes the folder of a run, or of a study, unless it holds something else.
+
+  Returns:
+    Its absolute path.
+
+  Raises:
+    ConfigError: it is no place for one, or holds other things.
+    LockedError: it cannot be made or written in.
+  """
   path = pathlib.Path(os.path.abspath(os.path.expanduser(workdir)))
   try:
     home = pathlib.Path.home().resolve()

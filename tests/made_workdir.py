@@ -87,6 +87,69 @@ def write_atlas(workdir, *, labelled=True, **changes):
       workdir, atlas(labelled) | {k: np.asarray(v) for k, v in changes.items()})
 
 
+def write_details(workdir):
+  """A result of every protocol that the page draws, with made-up numbers.
+
+  The images of their ids are those of `features`: image i has id i.
+  """
+  h, labels, thumbnails = features(60)
+  pictures = dict(
+      ids=np.arange(60), thumbnails=thumbnails,
+      names=[f'photo {i}.jpg' for i in range(60)], labels=labels, class_names=CLASSES)
+
+  def result(protocol, metrics, untrained=None, key=None, settings=None, **changes):
+    write_result(
+        workdir, key or protocol, 120, 0, protocol=protocol, metrics=metrics,
+        controls={'random_init': untrained or {}, 'chance': None},
+        settings={'name': protocol, **(settings or {})}, **changes)
+
+  empty = [None] * 12
+  result('linear', {
+      'top1': 0.83, 'ece': 0.0625, 'reliability_num': [0] * 12 + [100, 100, 200],
+      'reliability_confidence': [*empty, 0.84, 0.9, 0.97],
+      'reliability_accuracy': [*empty, 0.7, 0.8, 0.91]}, {'top1': 0.31})
+  result('granularity', {
+      'top1': 0.4, 'top1_kingdom': 0.9, 'top1_family': 0.6, 'top1_species': 0.4,
+      'top1_kingdom_trained': 0.95, 'top1_family_trained': 0.65,
+      'top1_species_trained': 0.4, 'chance_kingdom': 0.5, 'chance_family': 0.2,
+      'chance_species': 0.1, 'num_classes_kingdom': 2, 'num_classes_family': 7,
+      'num_classes_species': 1200}, {
+          'top1_kingdom': 0.6, 'top1_family': 0.3, 'top1_species': 0.15}, intervals={
+          'top1_kingdom': [0.85, 0.94], 'top1_family': [0.55, 0.66],
+          'top1_species': [0.35, 0.45]})
+  shots = {1: 0.2, 2: 0.3, 4: 0.37, 16: 0.5}
+  result('svm', {
+      'chance_top1': 0.1, **{f'top1_k{k}_mean': v for k, v in shots.items()},
+      **{f'top1_k{k}_std': 0.02 for k in shots}}, key='low_shot')
+  result('clustering', {
+      'ami': 0.4, 'sizes': [30, 20, 10], 'sizes_k3': [40, 15, 5],
+      'sizes_k3_phi': [22, 20, 18]})
+  result('per_class', {
+      'top1': 0.5, 'names': [f'class {c}' for c in range(30)],
+      'accuracy': [c / 30 for c in range(30)], 'num': [50] * 30,
+      'lower': [max(0, c / 30 - 0.1) for c in range(30)],
+      'upper': [min(1, c / 30 + 0.1) for c in range(30)]},
+      {'accuracy': [0.1] * 30})
+  result('prototypes', {
+      'granularities': 2, 'gallery_coarse': [1, 0], 'gallery_fine': [[4, 2], [0, -1]],
+      'gallery_random': [[0, 1, 2], [3, 4, -1]],
+      'gallery': [[[8, 12, 16], [5, 9, -1]], [[20, 21, 23], [-1, -1, -1]]]})
+  result('embedding', {
+      'coordinates': h[:50, :2].tolist(), 'ids': list(range(50)),
+      'labels': labels[:50].tolist(), 'trustworthiness': 0.93, 'continuity': 0.95,
+      'accuracy_map': 0.75, 'accuracy_features': 0.8},
+      settings={'by': {'name': 'umap'}})
+  result('neighbors', {
+      'queries': [40, 7], 'neighbors': [[0, 5], [3, 11]],
+      'similarity': [[0.9, 0.8], [0.7, 0.6]], 'precision_at_1': 1.0,
+      'precision_at_2': 0.75, 'chance': 0.25}, {'precision_at_2': 0.375},
+      settings={'train': 'train'})
+  for key, data in (
+      ('prototypes', 'test'), ('embedding', 'test'), ('neighbors', 'test'),
+      ('neighbors', 'train')):
+    report.save_pictures(workdir / 'eval' / key, 120, data, **pictures)
+
+
 def write_all(workdir, *, labelled=True):
   """Everything that a finished run leaves for the page."""
   workdir.mkdir(exist_ok=True)

@@ -152,6 +152,15 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
+def detailed(tmp_path_factory):
+  """The page of a run with a result of every protocol."""
+  workdir = tmp_path_factory.mktemp('detailed')
+  made_workdir.write_all(workdir)
+  made_workdir.write_details(workdir)
+  return report.write(workdir)
+
+
+@pytest.fixture(scope='module')
 def unlabelled(tmp_path_factory):
   workdir = tmp_path_factory.mktemp('unlabelled')
   made_workdir.write_all(workdir, labelled=False)
@@ -166,7 +175,7 @@ def bare(tmp_path_factory):
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('size', [WIDE, NARROW], ids=['wide', 'narrow'])
-@pytest.mark.parametrize('which', ['page', 'unlabelled', 'bare'])
+@pytest.mark.parametrize('which', ['page', 'detailed', 'unlabelled', 'bare'])
 def test_page_fits_and_is_silent(browser, request, which, size, scheme):
   complaints, addresses = browser.open(request.getfixturevalue(which), size, scheme)
   assert complaints == []
@@ -209,6 +218,46 @@ def test_everything_is_drawn(browser, page):
   assert browser.run(tiles) == 4 * 6
   broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
   assert browser.run(broken) == 0
+
+
+def test_details_are_drawn(browser, detailed):
+  browser.open(detailed, WIDE)
+  sections = browser.run(
+      "[...document.querySelectorAll('section')].map(s => s.id).join(' ')")
+  assert sections == (
+      'evaluation details curves map neighbours prototypes health views ran')
+  titles = "[...document.querySelectorAll('.panel h3')].map(h => h.innerText)"
+  assert browser.run(titles) == [
+      'Can its confidence be trusted? linear', 'How fine a distinction it makes '
+      'granularity', 'With few labels low_shot', 'Class by class per_class',
+      'How large the clusters are clustering']
+  assert browser.run(
+      "[...document.querySelectorAll('.panel svg .line, .band, .columns')]"
+      '.every(path => path.getBoundingClientRect().width > 30)')
+  counts = {'.group li': 20, '.strip': 5, '.strip img': 3 + 3 + 2 + 2 + 3,
+            '#neighbours .tile': 2 * 3, '#field circle:not(#ring)': 50}
+  for selector, number in counts.items():
+    assert browser.run(f"document.querySelectorAll('{selector}').length") == number
+  broken = '[...document.images].filter(i => !i.complete || !i.naturalWidth).length'
+  assert browser.run(broken) == 0
+
+
+def test_hover_on_named_steps_shows_their_names(browser, detailed):
+  browser.open(detailed, WIDE)
+  tip = "document.getElementById('tip').innerText"
+  browser.point_at('.panel:nth-child(2) .plot', x=0.48)
+  assert browser.run(tip) == (
+      'level family 7\nthis run 60.0%\ntrained at the level 65.0%\n'
+      'untrained 30.0%\nchance 20.0%')
+  # The result has three points, and the diagonal these and its ends.
+  for x, told in (
+      (0.8, '84\nthis run 70.0%\ncalibrated 84.0%'), (0.1, '0\ncalibrated 0.0%')):
+    browser.point_at('.panel:nth-child(1) .plot', x=x)
+    assert browser.run(tip) == f'confidence in % {told}'
+  dots = "[...document.querySelectorAll('.panel .dot')].filter(d => !d.hidden).length"
+  assert browser.run(dots) == 1
+  browser.point_at('#field circle:nth-of-type(8)')
+  assert browser.run(tip) == 'palm\nphoto 7.jpg'
 
 
 def test_hover_on_a_curve_shows_its_values(browser, page):

@@ -4,10 +4,13 @@ import csv
 import json
 
 import made_workdir
+import numpy as np
 import pytest
 
 from jaxssl import compare
 from jaxssl import errors
+from jaxssl import paired
+from jaxssl import results
 
 
 def runs(tmp_path):
@@ -23,7 +26,7 @@ def runs(tmp_path):
 def test_newest_results_side_by_side(tmp_path):
   out = tmp_path / 'out'
   compare.compare({'job': 'compare', 'runs': runs(tmp_path)}, out)
-  assert (out / 'compare.md').read_text().splitlines() == [
+  assert (out / 'compare.md').read_text().splitlines()[:4] == [
       '| run | knn top-1 | linear top-1 |', '| --- | --- | --- |',
       '| a | 50.0 [40.0, 80.0] (untrained 31.0) |  |',
       '| b | 75.0 [40.0, 80.0] (untrained 31.0) | 90.0 (untrained 60.0) |']
@@ -64,3 +67,75 @@ def test_a_broken_result_costs_only_itself(tmp_path):
   (tmp_path / 'a/eval/linear/3.json').write_text(json.dumps([1]))
   compare.compare({'job': 'compare', 'runs': given}, tmp_path / 'out')
   assert '| a | 50.0' in (tmp_path / 'out/compare.md').read_text()
+
+
+RNG = np.random.default_rng(0)
+RIGHT = RNG.random((3, 400)) < np.array([[0.5], [0.6], [0.61]])
+IDS, LABELS = RNG.permutation(400), RNG.integers(0, 4, 400)
+
+
+def write_record(workdir, name, right, *, labels=LABELS, as_lists=False, **changes):
+  """A result that says which examples were right."""
+  workdir.mkdir(exist_ok=True)
+  record = paired.record(right, IDS, labels)
+  if as_lists:
+    record = {'correct': right.astype(int), 'ids': IDS, 'labels': labels}
+  metrics = {
+      'top1': right.mean(), 'ami': 0.2, 'ami_interval': np.array([0.1, 0.3]),
+      'accuracy_std': 0.1, 'ece': 0.05}
+  made_workdir.write_result(
+      workdir, name, 7, 0.0, metrics=results.plain({**metrics, **record}),
+      intervals={'ami': [0.1, 0.3]}, **changes)
+
+
+def compared(tmp_path, names):
+  out = tmp_path / 'out'
+  compare.compare({
+      'job': 'compare', 'runs': ','.join(str(tmp_path / name) for name in names)}, out)
+  rows = csv.DictReader((out / 'compare.csv').open())
+  return (
+      {(row['run'], row['evaluation'], row['metric']): row for row in rows},
+      (out / 'compare.md').read_text().splitlines())
+
+
+def test_paired_differences_to_the_first_run(tmp_path):
+  for name, right in zip('abc', RIGHT):
+    write_record(tmp_path / name, 'linear', right)
+  rows, lines = compared(tmp_path, 'abc')
+  assert rows['a', 'linear', 'top1']['difference'] == ''
+  for name, right in zip('bc', RIGHT[1:]):
+    want = paired.differences(RIGHT[0], right, np.zeros(400, int), 0)
+    row = rows[name, 'linear', 'top1']
+    got = [float(row[key]) for key in (
+        'difference', 'difference_low', 'difference_high', 'mcnemar_p')]
+    assert got == [want[k] for k in ('difference', 'lower', 'upper', 'mcnemar_p')]
+    assert float(row['difference']) == pytest.approx(right.mean() - RIGHT[0].mean())
+    low, high, p = (100 * want['lower'], 100 * want['upper'], want['mcnemar_p'])
+    assert (
+        f'| {name} | linear top-1 | {100 * want["difference"]:+.1f} '
+        f'[{low:+.1f}, {high:+.1f}] | {p:.2g} |') in lines
+  ami = rows['b', 'linear', 'ami']
+  assert float(ami['difference']) == 0 and ami['mcnemar_p'] == ''
+  assert '| b | linear ami | +0.0 |  |' in lines
+  assert lines[0] == '| run | linear top-1 | linear ami |'
+  assert lines[2].endswith('(untrained 31.0) | 20.0 [10.0, 30.0] |')
+
+
+def test_a_result_that_lists_its_hits_is_paired_with_one_that_packs_them(tmp_path):
+  write_record(tmp_path / 'a', 'per_class', RIGHT[0], as_lists=True)
+  write_record(tmp_path / 'b', 'per_class', RIGHT[1])
+  rows, _ = compared(tmp_path, 'ab')
+  p = paired.differences(*RIGHT[:2], np.zeros(400, int), 0)['mcnemar_p']
+  assert float(rows['b', 'per_class', 'top1']['mcnemar_p']) == p
+
+
+@pytest.mark.parametrize('changes', [
+    dict(labels=LABELS[::-1]), dict(version=2),
+    dict(num_examples={'train': 900, 'test': 399})])
+def test_results_of_other_examples_or_protocols_are_not_compared(tmp_path, changes):
+  write_record(tmp_path / 'a', 'linear', RIGHT[0])
+  write_record(tmp_path / 'b', 'linear', RIGHT[1], **changes)
+  write_record(tmp_path / 'b', 'knn', RIGHT[1])
+  rows, lines = compared(tmp_path, 'ab')
+  assert all(row['difference'] == '' for row in rows.values())
+  assert len(lines) == 4

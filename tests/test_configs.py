@@ -14,14 +14,17 @@ from jaxssl.data import Source
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = sorted(
     p.relative_to(ROOT / 'configs').with_suffix('').as_posix().replace('/', '.')
-    for p in (ROOT / 'configs').rglob('*.py') if p.name != 'common.py')
+    for p in (ROOT / 'configs').rglob('*.py')
+    if p.name not in ('common.py', 'parts.py', 'pcl_parts.py'))
 
 
 def module(name):
   return importlib.import_module(f'configs.{name}')
 
 
-PRETRAINING = [n for n in NAMES if module(n).get_config().job == 'pretrain']
+PRETRAINING = [
+    n for n in NAMES if not n.startswith('studies.')
+    and module(n).get_config().job == 'pretrain']
 
 
 def a_source_like(settings):

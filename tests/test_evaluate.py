@@ -95,6 +95,31 @@ def test_a_job_gives_what_the_run_gave_and_adds_a_linear_classifier(run, tmp_pat
   assert linear['metrics']['top1'] > linear['controls']['chance']['top1'] + 0.2
 
 
+def digits(split, **more):
+  return dict(name='digits', split=split, size=16, **more)
+
+
+def test_a_job_scores_a_run_on_another_data_set(run, tmp_path):
+  """With its classes, not those of the images that the run was trained on."""
+  changes = dict(eval_data={
+      'train': digits('train', max_examples=200),
+      'test': digits('test', max_examples=100)})
+  evaluate.evaluate(job(run, evals=dict(knn=common.knn(k=5)), **changes), tmp_path)
+  result = results(tmp_path, 'knn', 24)
+  assert result['num_classes'] == 10
+  assert result['num_examples'] == {'train': 200, 'test': 100}
+  assert result['controls']['chance']['top1'] < 0.2
+  assert 0.2 < result['metrics']['top1'] < 0.9
+
+
+def test_training_and_test_images_must_have_the_same_classes(run, tmp_path):
+  changes = dict(eval_data={'train': {}, 'test': digits('test', max_examples=100)})
+  with pytest.raises(errors.ConfigError, match=(
+      r'evals\.knn trains on 2 classes, from dark to light, and is tested on 10, '
+      'from 0 to 9')):
+    evaluate.evaluate(job(run, evals=dict(knn=common.knn(k=5)), **changes), tmp_path)
+
+
 def test_a_job_scores_all_steps(run, tmp_path):
   evals = dict(knn=common.knn(k=5))
   evaluate.evaluate(job(run, step='all', evals=evals), tmp_path)
@@ -163,7 +188,7 @@ def test_without_labels_what_needs_them_is_left_out():
   evals = dict(
       knn=common.knn(), health=common.health(),
       linear=common.linear(epochs=1, batch_size=1, decays=(0.0,)))
-  assert set(recipes.wanted_evals(evals, 0)) == {'health'}
+  assert set(recipes.wanted_evals(evals, lambda _: 0)) == {'health'}
 
 
 def write_features(path, n, seed):

@@ -68,11 +68,11 @@ def test_a_linear_classifier_by_each_source(source, folder, tmp_path):
 def test_knn_of_many_settings(folder, tmp_path):
   evaluate.evaluate(job(folder, 'knn'), tmp_path)
   metrics = result(tmp_path, 'knn')['metrics']
-  assert len(metrics) == 21 and {
+  assert len(metrics) == 23 and {
       'top1', 'top1_k200_majority', 'top1_k20_t0.07', 'top1_k1_t0.1'} <= metrics.keys()
   evaluate.evaluate(job(folder, 'knn', 'max_k=20'), tmp_path / 'few')
   few = result(tmp_path / 'few', 'knn')['metrics']
-  assert few['top1'] == metrics['top1_k1_t0.1'] and len(few) == 12
+  assert few['top1'] == metrics['top1_k1_t0.1'] and len(few) == 14
 
 
 @pytest.mark.parametrize('config, told', [

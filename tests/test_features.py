@@ -132,6 +132,29 @@ def test_evaluators_share_an_extraction():
   assert train.reads == 3
 
 
+def test_a_layer_inside_the_projector_is_extracted_where_it_is_asked_for():
+  def embed(params, extra, x):
+    h = x @ params['w']
+    return {'h': h, 'z1': 2 * h, 'z2': 3 * h, 'z': -h}
+  params, batches = {'w': jnp.asarray(W)}, Batches(range(9), 4)
+  h = features.outputs(embed, params, {}, batches)
+  assert list(h.features) == ['h', 'z']
+  with features.shared():
+    z1, labels = features.extract(embed, params, {}, batches, 'z1')
+    assert batches.reads == 2
+    np.testing.assert_allclose(z1, 2 * h.features['h'])
+    np.testing.assert_array_equal(labels, h.labels)
+    # It is there for all that follow, and whoever did not ask for it does not see it.
+    kept = features.outputs(embed, params, {}, batches)
+    assert list(kept.features) == ['h', 'z'] and batches.reads == 2
+    assert features.extract(embed, params, {}, batches, 'z1')[0] is z1
+    assert batches.reads == 2
+    found = features.outputs(embed, params, {}, batches, feature='z2')
+    assert set(found.features) == {'h', 'z', 'z2'} and batches.reads == 3
+    with pytest.raises(ValueError, match="no feature 'z3'"):
+      features.extract(embed, params, {}, batches, 'z3')
+
+
 def test_what_is_shared_is_bounded_and_generators_are_never_kept():
   embed, _ = make_embed()
   params, extra = {'w': jnp.asarray(W)}, jnp.zeros(())

@@ -2,10 +2,12 @@
 
 import os
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
+from jaxssl import corruptions
 from jaxssl import figures
 
 
@@ -47,6 +49,28 @@ def test_each_row_is_an_example_and_each_column_a_view(tmp_path):
   for left, top, right, _ in boxes[0]:
     assert sheet[:top - 1, left:right, 3].any()
   assert os.listdir(tmp_path / 'figures') == ['views.png']
+
+
+def test_a_sheet_of_corruptions_has_a_row_for_each(tmp_path, monkeypatch):
+  assert figures.STRENGTHS.keys() == corruptions.BY_NAME.keys()
+  monkeypatch.setattr(figures, 'STRENGTHS', {
+      name: figures.STRENGTHS[name] for name in ('contrast', 'brightness')})
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+  path = figures.corruption_sheet(tmp_path / 'x.png', image, tile=32)
+  sheet = np.asarray(Image.open(path))
+  step = 32 + figures.GAP
+  tiles = np.array([
+      [sheet[y:y + 32:2, x:x + 32:2, :3] for x in range(0, 6 * step, step)]
+      for y in range(
+          figures.LABEL_HEIGHT, len(sheet), figures.LABEL_HEIGHT + step)])
+  assert tiles.shape == (2, 6, 16, 16, 3)
+  assert (tiles[:, 0] == image).all()
+  for row, corrupt in zip(tiles, (corruptions.contrast, corruptions.brightness)):
+    for severity in (1, 5):
+      want = corrupt(None, jnp.float32(image) / 255, severity=severity)
+      difference = np.float32(row[severity]) - np.float32(want) * 255
+      assert abs(difference).max() < 0.51
 
 
 def test_small_views_are_enlarged_without_smoothing(tmp_path):

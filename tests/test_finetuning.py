@@ -157,7 +157,8 @@ def test_a_feature_that_the_model_lacks():
     (dict(rate=0.0), 'rate is 0.0'), (dict(head_rate=np.inf), 'head_rate is inf'),
     (dict(decay=-1.0), 'decay is -1.0'), (dict(epochs=0), 'epochs is 0'),
     (dict(batch_size=0), 'batch_size is 0'), (dict(seed=-1), 'seed is -1'),
-    (dict(num_classes=1), 'num_classes is 1'), (dict(feature='x'), "feature is 'x'")])
+    (dict(num_classes=1), 'num_classes is 1'), (dict(feature='x'), "feature is 'x'"),
+    (dict(feature='z1h'), "feature is 'z1h'")])
 def test_a_setting_out_of_range_is_refused(setting, message):
   with pytest.raises(ValueError, match=message):
     finetuning.check(augment, **SETTINGS | setting)

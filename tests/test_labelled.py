@@ -50,16 +50,61 @@ def test_a_list_of_ids(tmp_path):
   np.testing.assert_array_equal(labelled.read_list(path), [3, 12, 40])
 
 
+def test_a_list_of_names(tmp_path):
+  path = tmp_path / 'names.txt'
+  path.write_text('n01440764_10026.JPEG\n\n 12\nb/a.png\n')
+  assert labelled.read_list(path) == ['n01440764_10026.JPEG', '12', 'b/a.png']
+
+
 @pytest.mark.parametrize('text, message', [
-    ('1\nn01440764_10026.JPEG\n', "Line 2 of .* is 'n01440764_10026.JPEG'"),
-    ('-1', "Line 1 of .* is '-1'"), ('9' * 19, "Line 1 of .* is '999"),
-    ('4\n4', 'has the id 4 more than once'),
-    ('\n', 'has no ids')])
+    ('4\n4', 'has 4 more than once'), ('a.png\n4\na.png', 'has a.png more than once'),
+    ('\n', 'is empty')])
 def test_a_list_that_is_none_is_refused(text, message, tmp_path):
   path = tmp_path / 'ids.txt'
   path.write_text(text)
   with pytest.raises(ValueError, match=message):
     labelled.read_list(path)
+
+
+PATHS = [
+    'train/cat/1.png', 'train/cat/2.png', 'train/dog/1.png', 'train/dog/12.png',
+    'train/dog/mother/3.png']
+IDS = np.array([14, 12, 10, 11, 13])
+
+
+def path_of(i):
+  return PATHS[i - 10]
+
+
+def test_names_are_found_with_and_without_folders():
+  names = ['2.png', 'dog/1.png', 'train/cat/1.png', '3.png', '12.png']
+  found = labelled.find(names, IDS, path_of, what='list.txt')
+  np.testing.assert_array_equal(found, [10, 11, 12, 13, 14])
+  assert found.dtype.kind == 'i'
+  np.testing.assert_array_equal(
+      labelled.find(['train/dog/12.png'], IDS, path_of, what='list.txt'), [13])
+
+
+def test_ids_are_found_as_they_are():
+  ids = np.array([10, 13])
+  assert labelled.find(ids, IDS, None, what='list.txt') is ids
+
+
+@pytest.mark.parametrize('listed, describe, message', [
+    (np.array([9, 10, 99]), None,
+     '2 of the 3 ids in list.txt are not in the training set, the first 9'),
+    (['2.png', '7.png', 'at/1.png', 'cat/3.png'], path_of,
+     "3 of the 4 names in list.txt are not in the training set, the first '7.png'; it "
+     "has names such as 'train/dog/mother/3.png'"),
+    (['1.png', '2.png'], path_of,
+     "1 of the 2 names in list.txt are those of several examples, the first '1.png' of "
+     "'train/dog/1.png' and 'train/cat/1.png'"),
+    (['2.png', 'cat/2.png'], path_of,
+     "list.txt has 'train/cat/2.png' under more than one name"),
+    (['2.png'], None, "has names such as '2.png', and these examples have none")])
+def test_a_list_that_does_not_fit_the_examples(listed, describe, message):
+  with pytest.raises(ValueError, match=message):
+    labelled.find(listed, IDS, describe, what='list.txt')
 
 
 def test_a_list_that_is_not_there(tmp_path):

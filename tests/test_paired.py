@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from jaxssl import paired
+from jaxssl import results
 
 
 def simulated():
@@ -79,6 +82,24 @@ def test_groups_gain_and_lose_by_luck_as_often_as_it_says():
   want = scipy.stats.binom.sf(3, m, 0.5)
   one = paired.differences([0] * m, [1] * m, [0] * m, 0)
   assert one['share_by_luck'] == pytest.approx(want)
+
+
+def test_a_record_is_read_as_it_was_written():
+  rng = np.random.default_rng(3)
+  ids, labels = rng.permutation(37) + 5, rng.integers(0, 4, 37)
+  correct = rng.random(37) < 0.5
+  metrics = paired.record(correct, ids, labels)
+  as_json = json.loads(json.dumps(
+      {'metrics': results.plain(metrics), 'num_examples': {'test': 37}}))
+  digest, got = paired.recorded(as_json)
+  np.testing.assert_array_equal(got, correct[np.argsort(ids)])
+  assert len(metrics['correct_base64'][0]) <= 4 * np.ceil(37 / 24)
+  order = rng.permutation(37)
+  again = paired.record(correct[order], ids[order].astype(np.int32), labels[order])
+  assert again == metrics
+  labels[7] += 1
+  assert paired.record(correct, ids, labels)['examples_sha256'] != [digest]
+  assert paired.recorded({'metrics': {'top1': 0.5}}) is None
 
 
 @pytest.mark.parametrize('a, b, groups, within, message', [

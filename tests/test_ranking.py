@@ -6,9 +6,14 @@ from jaxssl import ranking
 
 
 def average_precision(scores, positive):
-  (area,), (eleven,) = ranking.average_precisions(
+  (area,), (eleven,) = average_precisions(
       np.array(scores, float)[:, None], np.array(positive, bool)[:, None])
   return area, eleven
+
+
+def average_precisions(scores, positive, counts=None):
+  return ranking.average_precisions(scores, positive, counts)(
+      np.ones(len(scores), int))
 
 
 @pytest.mark.parametrize('positive, area, eleven', [
@@ -66,10 +71,25 @@ def test_equal_scores_have_the_share_of_positives_in_any_order():
 def test_classes_are_separate_and_what_does_not_count_is_left_out():
   rng = np.random.default_rng(1)
   scores, labels = rng.standard_normal((50, 3)), rng.integers(-1, 2, (50, 3))
-  got = ranking.average_precisions(scores, labels == 1, labels != 0)
+  got = average_precisions(scores, labels == 1, labels != 0)
   for k in range(3):
     counts = labels[:, k] != 0
     want = average_precision(scores[counts, k], labels[counts, k] == 1)
     assert (got[0][k], got[1][k]) == want
-  everyone = ranking.average_precisions(scores, labels == 1)
+  everyone = average_precisions(scores, labels == 1)
   assert (everyone[0] < got[0]).all()
+
+
+def test_weights_are_as_many_copies_of_each_example():
+  rng = np.random.default_rng(2)
+  scores, positive = rng.integers(0, 30, (80, 3)) / 30, rng.random((80, 3)) < 0.4
+  counts = rng.random((80, 3)) < 0.8
+  precisions = ranking.average_precisions(scores, positive, counts)
+  for seed in range(5):
+    weights = np.random.default_rng(seed).integers(0, 3, 80)
+    rows = np.repeat(np.arange(80), weights)
+    np.testing.assert_allclose(
+        precisions(weights), average_precisions(
+            scores[rows], positive[rows], counts[rows]))
+  area, eleven = precisions(~positive[:, 1] * 1)  # Without its positives.
+  assert np.isnan([area[1], eleven[1]]).all() and not np.isnan(area[[0, 2]]).any()

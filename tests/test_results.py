@@ -23,6 +23,18 @@ def test_intervals_are_those_of_the_bootstrap_over_test_examples():
     assert [low, high] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.006)
 
 
+def test_what_a_protocol_gives_as_its_interval_is_taken_as_it_is():
+  metrics = {
+      'ami': 0.3, 'ami_interval': np.array([0.2, 0.4]), 'top1': 0.5,
+      'top1_interval': np.array([0.1, 0.9]), 'top1_k1_mean': 0.5,
+      'top1_k1_mean_interval': np.array([0.4, 0.6])}
+  want = {'ami': [0.2, 0.4], 'top1': [0.1, 0.9], 'top1_k1_mean': [0.4, 0.6]}
+  assert results.intervals(metrics, 400) == results.intervals(metrics, None) == want
+  line = results.table(
+      'clustering', metrics, {'random_init': None, 'chance': None}, 400).splitlines()[1]
+  assert line.split() == ['ami', '0.3', '0.2', 'to', '0.4']
+
+
 def test_levels_have_their_own_number_of_examples_and_draws_have_none():
   found = results.intervals({
       'top1_genus': 0.5, 'top1_genus_trained': 0.5, 'num_genus': 100, 'top1': 0.5,

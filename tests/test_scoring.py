@@ -91,3 +91,24 @@ def test_blocks_are_of_one_length_and_cover_everything(n, most):
   assert sorted({i for b in blocks for i in range(n)[b]}) == list(range(n))
   assert all(b.start >= 0 and b.stop <= n for b in blocks)
   assert sum(b.stop - b.start for b in blocks) < n + len(blocks)
+
+
+def test_reliability_counts_stretch_by_stretch():
+  rng = np.random.default_rng(0)
+  sure = np.concatenate([rng.uniform(0, 1, 500), [0, 1, 1, 0.2, 0.4]])
+  right = rng.uniform(0, 1, 505) < sure ** 2  # Surer than right.
+  got = scoring.reliability(sure, right)
+  ece = 0.0
+  for i in range(15):
+    inside = (sure > i / 15) & (sure <= (i + 1) / 15) | (i == 0) & (sure == 0)
+    assert got['reliability_num'][i] == inside.sum() > 0
+    assert got['reliability_confidence'][i] == pytest.approx(sure[inside].mean())
+    assert got['reliability_accuracy'][i] == pytest.approx(right[inside].mean())
+    ece += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
+  assert got['ece'] == pytest.approx(ece) and ece > 0.1
+
+
+def test_a_stretch_without_examples_has_no_accuracy():
+  got = scoring.reliability(np.full(8, 0.75), np.arange(8) < 6)
+  assert got['ece'] == 0 and got['reliability_num'].tolist() == [0] * 11 + [8, 0, 0, 0]
+  assert np.isnan(got['reliability_accuracy']).sum() == 14

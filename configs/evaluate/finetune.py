@@ -12,12 +12,14 @@ The settings are SimCLR's for labels of ImageNet (https://arxiv.org/abs/2002.057
 Appendix B.5): a rate of 0.05 per 256 images for all weights, Nesterov momentum, a
 cosine without warm-up, no decay, crops and flips, 30 epochs.
 
+`--config.evals.finetune.feature=z1` fine-tunes from the first layer of the projector,
+as SimCLR v2 does with a projector of three layers (https://arxiv.org/abs/2006.10029,
+Section 2.1).
+
 Ours: batches of 256 where SimCLR's are of 4096; batch norms keep the statistics of
-pretraining; the classifier starts from zero; the encoder is fine-tuned from its
-output, where SimCLR v2 does so from the first layer of its projector. A rate of its
-own for the classifier is `head_rate`. The row of the untrained network is training
-from scratch, without batch normalisation: `supervised_imagenet.py` is the stronger
-baseline.
+pretraining; the classifier starts from zero. A rate of its own for the classifier is
+`head_rate`. The row of the untrained network is training from scratch, without batch
+normalisation: `supervised_imagenet.py` is the stronger baseline.
 """
 
 from configs import common

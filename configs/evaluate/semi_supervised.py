@@ -4,7 +4,7 @@ r"""Fine-tuning on 1 % or 10 % of the labels.
       --config.checkpoint=runs/simclr_imagenet --config.step=last
 
   python -m jaxssl.main \
-      --config=configs/evaluate/semi_supervised.py:list_file=ids.txt,percent=1 \
+      --config=configs/evaluate/semi_supervised.py:list_file=1percent.txt,percent=1 \
       --config.checkpoint=runs/simclr_imagenet --config.step=last
 
 The settings are SimCLR's (https://arxiv.org/abs/2002.05709, Appendix B.5): those of
@@ -13,9 +13,10 @@ ResNet-50 it has top-5 of 75.5 and 87.8 %, and PCL (https://arxiv.org/abs/2005.0
 75.3 and 85.6 %.
 
 Which examples are labelled is fixed by `seed`: as many of each class, and those of 1 %
-are among those of 10 %. Or `list_file` holds their ids, one a line, and `percent` only
-tells the epochs; SimCLR's own lists hold names of files, whose ids are their places
-among all training images, sorted by path. The result has the ids' SHA-256.
+are among those of 10 %. Or `list_file` names them, one a line, and `percent` only tells
+the epochs. A line is a file's name as in SimCLR's own lists, n01440764_10026.JPEG, with
+or without folders, or an id: the image's place among all training images, sorted by
+path. The result has the ids' SHA-256.
 
 Ours, beside what `finetune.py` says: equally many of each class, 13 with 1 % of
 ImageNet, where SimCLR has 12.8 on average; one rate and a cosine, where the code that

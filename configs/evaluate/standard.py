@@ -4,7 +4,9 @@ r"""Scores checkpoints or features: kNN, a linear classifier, health numbers.
       --config.checkpoint=runs/quickstart --config.step=last
 
 `step` is a number, last, all, or follow: every checkpoint of a running job as it
-appears, until the run is done. Results go to the run's eval/, or to --workdir.
+appears, until the run is done. Results go to the run's eval/, or to --workdir. Several
+runs, `--config.checkpoint=runs/a,runs/b`, are scored one after the other, or followed
+all at once.
 
   python -m jaxssl.main --config=configs/evaluate/standard.py \
       --config.features=train.npz --config.test_features=test.npz --workdir=runs/scores

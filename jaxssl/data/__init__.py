@@ -25,17 +25,22 @@ class Source(NamedTuple):
   size. `short_side` says how small the caller will make the shorter side, so that a
   JPEG may be decoded at a fraction of its size, never below twice that.
   `describe(index)` names an example for people: its path, or its place in a file.
-  `taxonomy` maps each level, from coarse to
-  fine, to the name of every class's ancestor there: a tuple of num_classes strings;
-  the last level is the classes themselves.
+  `labels` are one class an example, -1 for an example whose class nobody has said, or
+  a column of 0 and 1 a class where an example may be of several. `taxonomy` maps each
+  level, from coarse to fine, to the name of every class's ancestor there: a tuple of
+  num_classes strings; the last level is the classes themselves. `encoded(index)` gives
+  the bytes of an example's file, or a `BadImage`, where it has one. `subset(names)` is
+  the manifest of what was drawn, with or without names; see `subsets`.
   """
   num_examples: int
   read: Callable[..., list]
   describe: Callable[[int], str]
   digest: str                            # SHA-256 of what the data are.
   class_names: tuple[str, ...] | None = None
-  labels: np.ndarray | None = None       # [num_examples] int32
+  labels: np.ndarray | None = None       # [num_examples] int32, or [.., c] int8
   taxonomy: dict[str, tuple[str, ...]] | None = None
+  encoded: Callable[[int], bytes | BadImage] | None = None
+  subset: Callable[[bool], dict] | None = None
 
   @property
   def num_classes(self):

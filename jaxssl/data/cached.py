@@ -16,7 +16,9 @@ import json
 import logging
 import os
 import pathlib
+import secrets
 import shutil
+import zipfile
 import zlib
 
 import numpy as np
@@ -43,6 +45,34 @@ def folder_of(cache_dir):
   with files.storage_errors(f'Cannot make the folder {folder} for caches'):
     folder.mkdir(0o700, parents=True, exist_ok=True)
   return folder
+
+
+def arrays(key, find):
+  """Small arrays that take long to find, kept in the user's own cache folder.
+
+  Args:
+    key: digest of what they depend on.
+    find: returns them in a dict.
+
+  Returns:
+    The dict, as `find` has given it now or in an earlier run.
+  """
+  try:
+    path = folder_of('') / f'{key[:32]}.npz'
+  except errors.StorageError:
+    return find()
+  with (contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile),
+        np.load(path, allow_pickle=False) as file):
+    return dict(file)
+  found = find()
+  temporary = path.with_name(f'.{path.stem}.{secrets.token_hex(8)}.npz')
+  with contextlib.suppress(OSError):  # No room: found again next time.
+    try:
+      np.savez(temporary, **found)
+      temporary.replace(path)
+    finally:
+      temporary.unlink(missing_ok=True)
+  return found
 
 
 def _what(dataset):

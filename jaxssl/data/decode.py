@@ -53,23 +53,42 @@ def from_file(path, short_side=None):
     uint8 [h, w, 3], or a `data.BadImage` when the file's content is at fault.
 
   Raises:
+    errors.StorageError: see `read_bytes`.
+  """
+  encoded = read_bytes(path)
+  return (
+      encoded if isinstance(encoded, data.BadImage)
+      else from_bytes(encoded, short_side))
+
+
+def read_bytes(path, part=None):
+  """Reads an image file, or an image that is part of a file.
+
+  Args:
+    path: of the file.
+    part: (offset, number of bytes) within it, or None for all.
+
+  Returns:
+    bytes, or a `data.BadImage` when there are too many.
+
+  Raises:
     errors.StorageError: the file could not be read, three times in a row; a disk
       that fails is no corrupt image, and must not count as one.
   """
   for pause in (*PAUSES, None):
     try:
       with open(path, 'rb') as f:
-        if os.fstat(f.fileno()).st_size > MAX_BYTES:
+        offset, num_bytes = part or (0, os.fstat(f.fileno()).st_size)
+        if num_bytes > MAX_BYTES:
           return data.BadImage('too large', f'more than {MAX_BYTES:,} bytes')
-        encoded = f.read()
-      break
+        f.seek(offset)
+        return f.read(num_bytes) if part else f.read()
     except OSError as e:
       if pause is None:
         raise errors.StorageError(
             f'{printable(os.fsdecode(path))} could not be read in '
             f'{len(PAUSES) + 1} tries: {e.strerror or e}.') from e
       time.sleep(pause)
-  return from_bytes(encoded, short_side)
 
 
 def from_bytes(encoded, short_side=None):

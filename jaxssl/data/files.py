@@ -141,10 +141,10 @@ def _scan(path):
         f'{shown([path])} cannot be listed: {e.strerror}.') from e
 
 
-def held_out(key):
-  """Whether the example that `key` (bytes) names is in the fifth kept for tests."""
+def held_out(key, *, one_in=5):
+  """Whether the example that `key` (bytes) names is in the part kept for tests."""
   digest = hashlib.blake2b(key, digest_size=8).digest()
-  return int.from_bytes(digest, 'big') % 5 == 0
+  return int.from_bytes(digest, 'big') % one_in == 0
 
 
 def subfolders(path):
@@ -257,4 +257,5 @@ def source(listing, ids, *, labels=None, class_names=None):
           decode.from_file(path(i), short_side) for i in indices],
       describe=lambda index: shown([path(index)]),
       digest=data.digest_of(path_and_size(i) for i in ids),
-      class_names=class_names, labels=labels)
+      class_names=class_names, labels=labels,
+      encoded=lambda index: decode.read_bytes(path(index)))

@@ -5,9 +5,8 @@ n is the examples, k the clusters.
 
 import jax
 import numpy as np
-from scipy import optimize
-from sklearn import metrics as sklearn_metrics
 
+from jaxssl import bootstrap
 from jaxssl import features
 from jaxssl import kmeans
 from jaxssl import partitions
@@ -23,11 +22,11 @@ def make(
   """Scores k-means on the features, and the method's own prototypes if it has any.
 
   PCL (https://arxiv.org/abs/2005.04966) reports the adjusted mutual information (AMI)
-  of k-means with k=25000 on ImageNet's features. The scores here are scikit-learn's:
-  AMI and NMI divide by the arithmetic mean of the entropies. Accuracy gives each
-  cluster one class and each class one cluster so that most examples are right; with
-  more clusters than classes, the examples of those left over are all wrong. AMI and
-  ARI are 0 by chance; NMI and accuracy may be compared at equal k only.
+  of k-means with k=25000 on ImageNet's features. The scores here are scikit-learn's
+  (`partitions.agreement`). Accuracy gives each cluster one class and each class one
+  cluster so that most examples are right; with more clusters than classes, the
+  examples of those left over are all wrong. AMI and ARI are 0 by chance; NMI and
+  accuracy may be compared at equal k only.
 
   Prototypes are those of the checkpoint. An example belongs to the prototype nearest
   to its z, by cosine and, with `_phi` in the name, by cosine / concentration. PCL
@@ -48,9 +47,11 @@ def make(
   Returns:
     run(params, extra) -> dict of `num_clusters`; of k-means, `ami`, `nmi`, `ari`,
     `accuracy`, the same with `_std`, their standard deviation over runs if there are
-    several, `empty`, `largest`, `balance` and `variation` (`partitions.fullness`) and
-    `sizes` [k], the first run's from the largest down; the same but `_std` of each
-    granularity of prototypes, as `ami_k100` and `ami_k100_phi`.
+    several, and with `_interval` [2], their 95 % interval over the examples that were
+    clustered (`bootstrap.intervals`), `empty`, `largest`, `balance` and `variation`
+    (`partitions.fullness`) and `sizes` [k], the first run's from the largest down; the
+    same but `_std` of each granularity of prototypes, as `ami_k100` and
+    `ami_k100_phi`.
 
   Raises:
     ValueError: a setting is out of range; and, from `run`, labels are missing, out of
@@ -71,45 +72,37 @@ def make(
               jax.random.PRNGKey(seed + i), x, k, metric=metric,
               num_iters=num_iters, num_restarts=num_restarts).assignments
           for i in range(num_runs)]
-      metrics = {'num_clusters': k, **_over_runs(
-          [_compared(assignments, k, labels) for assignments in found])}
+      metrics = {'num_clusters': k, **_over_runs(found, k, labels, seed)}
       for name, part in partitions.granularities(extra).items():
         z, _ = features.extract(embed, params, extra, test, 'z')
         for suffix, phi in ((name, None), (f'{name}_phi', part['concentration'])):
           assignments = partitions.nearest(z, part['prototypes'], phi)
-          compared = _compared(assignments, len(part['prototypes']), labels)
-          metrics.update({f'{key}_{suffix}': v for key, v in compared.items()})
+          scores = _over_runs([assignments], len(part['prototypes']), labels, seed)
+          for key, value in scores.items():
+            key, interval, _ = key.partition('_interval')
+            metrics[f'{key}_{suffix}{interval}'] = value
     return metrics
 
   return run
 
 
-def _over_runs(runs):
-  """The mean of each number over runs, and how much the scores vary."""
-  metrics = {
-      name: float(np.mean([run[name] for run in runs]))
-      for name in runs[0] if name != 'sizes'}
-  if len(runs) > 1:
-    metrics.update({
-        f'{name}_std': float(np.std([run[name] for run in runs], ddof=1))
-        for name in SCORES})
-  return {**metrics, 'sizes': runs[0]['sizes']}
+def _over_runs(found, k, labels, seed):
+  """What is reported of the assignments [n] to k clusters in each of some runs."""
+  agree = [partitions.agreement(assignments, labels) for assignments in found]
+  sizes = [np.bincount(assignments, minlength=k) for assignments in found]
 
+  def mean(each):
+    return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
-def _compared(assignments, k, labels):
-  """What is reported of [n] assignments to k clusters and the [n] labels."""
-  sizes = np.bincount(assignments, minlength=k)
-  return {
-      'ami': float(sklearn_metrics.adjusted_mutual_info_score(labels, assignments)),
-      'nmi': float(sklearn_metrics.normalized_mutual_info_score(labels, assignments)),
-      'ari': float(sklearn_metrics.adjusted_rand_score(labels, assignments)),
-      'accuracy': _accuracy(assignments, labels),
-      **partitions.fullness(sizes),
-      'sizes': np.sort(sizes)[::-1]}
-
-
-def _accuracy(assignments, labels):
-  """The share of right examples when clusters and classes are matched one to one."""
-  counts = sklearn_metrics.cluster.contingency_matrix(assignments, labels)
-  matched = optimize.linear_sum_assignment(counts, maximize=True)
-  return int(counts[matched].sum()) / len(labels)
+  once = np.ones(len(labels), int)
+  scores = [one(once) for one in agree]
+  metrics = {**mean(scores), **mean([partitions.fullness(s) for s in sizes])}
+  limits = bootstrap.intervals(
+      {name: metrics[name] for name in SCORES},
+      lambda counts: mean([one(counts) for one in agree]), len(labels), seed=seed)
+  metrics |= {f'{name}_interval': x for name, x in limits.items()}
+  if len(found) > 1:
+    metrics |= {
+        f'{name}_std': float(np.std([one[name] for one in scores], ddof=1))
+        for name in SCORES}
+  return {**metrics, 'sizes': np.sort(sizes[0])[::-1]}

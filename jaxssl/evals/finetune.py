@@ -26,10 +26,11 @@ def make(
   baseline.
 
   Departures from SimCLR: batch norms use the statistics that pretraining kept, where
-  SimCLR goes on with those of each batch; the classifier starts from zero. SimCLR v2
-  (https://arxiv.org/abs/2006.10029, Section 2) fine-tunes from a middle layer of the
-  projector; an embed gives its input and its output only, so this is `feature` 'h',
-  or 'z', whose unit length a classifier then sees.
+  SimCLR goes on with those of each batch; the classifier starts from zero.
+
+  SimCLR v2 (https://arxiv.org/abs/2006.10029, Section 2.1) fine-tunes from the first
+  of its projector's three layers: `feature` 'z1'. That layer is trained too, and the
+  classifier sees what it gives behind batch norm and ReLU.
 
   Args:
     embed: see `features`.
@@ -44,7 +45,7 @@ def make(
     epochs: passes over the training examples.
     batch_size: of a minibatch, at most.
     seed: of the order.
-    feature: 'h' or 'z'.
+    feature: 'h', 'z', or a layer of the projector such as 'z1'.
 
   Returns:
     run(params, extra) -> the dict of `finetuning.evaluate`: `top1`, with more than 5

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxssl import features
 from jaxssl import neighbors
+from jaxssl import paired
 from jaxssl import scoring
 
 PROTOCOL = 'knn'
@@ -35,8 +36,9 @@ def make(embed, *, train, test, num_classes, k, temperature, feature='h'):
 
   Returns:
     run(params, extra) -> {'top1': accuracy}, and 'top5' with more than 5 classes:
-    those of the first k and temperature. The others are there as
-    `top1_k20_t0.07`, or `top1_k20_majority` at temperature 0.
+    those of the first k and temperature, with which examples were right
+    (`paired.record`). The others are there as `top1_k20_t0.07`, or
+    `top1_k20_majority` at temperature 0.
 
   Raises:
     ValueError: there is no k or no temperature, a k is below 1 or a temperature
@@ -53,7 +55,9 @@ def make(embed, *, train, test, num_classes, k, temperature, feature='h'):
 
   def run(params, extra):
     bank, labels = features.extract(embed, params, extra, train, feature)
-    queries, truth = features.extract(embed, params, extra, test, feature)
+    with features.shared():
+      queries, truth = features.extract(embed, params, extra, test, feature)
+      ids = features.outputs(embed, params, extra, test).index
     labels = scoring.check_labels(labels, num_classes, what='The training set')
     truth = scoring.check_labels(truth, num_classes, what='The test set')
     similarity, index = neighbors.nearest(queries, bank, k=max(ks))
@@ -67,6 +71,8 @@ def make(embed, *, train, test, num_classes, k, temperature, feature='h'):
       suffix = _suffix(k, temperature) if number else ''
       for name, accuracy in scoring.accuracies(ranks, num_classes).items():
         metrics[name + suffix] = accuracy
+      if not number:
+        metrics |= paired.record(ranks == 0, ids, truth)
     return metrics
 
   def _ranks(similarity, labels, truth, temperature):

@@ -5,8 +5,14 @@ The usual measure of a representation, as in SimCLR
 and weight decays that are trained side by side.
 """
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from jaxssl import features
 from jaxssl import linear_probe
+from jaxssl import paired
+from jaxssl import probes
 from jaxssl import scoring
 
 PROTOCOL = 'linear'
@@ -53,7 +59,10 @@ def make(
 
   Returns:
     run(params, extra) -> dict of `top1` and, with more than 5 classes, `top5` on
-    the test set; `train_top1`; and what `linear_probe.fit` says of the choice.
+    the test set; how far its probabilities there can be trusted
+    (`scoring.reliability`); which of them were right (`paired.record`);
+    `train_top1`; and what `linear_probe.fit` says of the
+    choice.
 
   Raises:
     ValueError: a setting is out of range; and, from `run`, labels are missing or
@@ -70,7 +79,9 @@ def make(
   def run(params, extra):
     x, labels = features.extract(embed, params, extra, train, feature)
     labels = scoring.check_labels(labels, num_classes, what='The training set')
-    x_test, truth = features.extract(embed, params, extra, test, feature)
+    with features.shared():
+      x_test, truth = features.extract(embed, params, extra, test, feature)
+      ids = features.outputs(embed, params, extra, test).index
     truth = scoring.check_labels(truth, num_classes, what='The test set')
     scoring.check_widths(x, x_test)
 
@@ -81,8 +92,25 @@ def make(
     head, chosen = linear_probe.fit(
         settings, x, labels, features_of=features_of if augment else None)
     trained = linear_probe.accuracies(head, x, labels, num_classes)
+    ranks = probes.score(head, x_test, truth)[0][:, 0]
     return {
-        **linear_probe.accuracies(head, x_test, truth, num_classes),
+        **scoring.accuracies(ranks, num_classes),
+        **scoring.reliability(confidences(head, x_test), ranks == 0),
+        **paired.record(ranks == 0, ids, truth),
         'train_top1': trained['top1'], **chosen}
 
+  def confidences(head, x):
+    most = max(1, min(8192, probes.LOGITS // num_classes))
+    found = np.empty(len(x), np.float32)
+    for place in scoring.blocks(len(x), most):
+      found[place] = _confidences(head, x[place])
+    return found
+
   return run
+
+
+@jax.jit
+def _confidences(head, x):
+  """[m, d] features -> [m] probabilities of the predicted class; 0 without any."""
+  logits = jnp.matmul(x, head.weights[:, 0], precision='highest') + head.biases[0]
+  return jnp.nan_to_num(jax.nn.softmax(logits).max(-1))

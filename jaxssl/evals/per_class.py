@@ -65,7 +65,7 @@ def make(
     names = [str(name) for name in names]
     x, labels = features.extract(embed, params, extra, train, feature)
     labels = scoring.check_labels(labels, num_classes, what='The training set')
-    found = features.outputs(embed, params, extra, test)
+    found = features.outputs(embed, params, extra, test, feature=feature)
     truth = scoring.check_labels(found.labels, num_classes, what='The test set')
     absent = np.flatnonzero(np.bincount(truth, minlength=num_classes) == 0)
     if absent.size:

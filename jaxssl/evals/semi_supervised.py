@@ -16,7 +16,7 @@ VERSION = 1
 
 def make(
     embed, *, train, test, num_classes, augment, fraction, list_file, rate, head_rate,
-    decay, epochs, batch_size, seed, feature='h'):
+    decay, epochs, batch_size, seed, feature='h', describe=None):
   """Fine-tunes as `finetune` does, on some examples of `train` alone.
 
   They are the same in every run, on every machine and for every checkpoint: those of
@@ -25,16 +25,18 @@ def make(
   one, and that of 1 % lies inside that of 10 %. An id is the place of an example in
   the training set.
 
-  SimCLR's lists for ImageNet hold names of files: they have to be turned into ids,
-  for batches tell no names. The departures of `finetune` are this protocol's too.
+  A list may as well hold names of files, as SimCLR's for ImageNet do. The departures
+  of `finetune` are this protocol's too.
 
   Args:
     embed, train, test, num_classes, augment: see `finetune`; only the chosen
       examples are held in host memory.
     fraction: of the training examples, such as 0.01; 0 with a list.
-    list_file: a text file of ids, one a line; '' with a fraction.
+    list_file: a text file of ids or of names, one a line (see `labelled.find`); ''
+      with a fraction.
     rate, head_rate, decay, epochs, batch_size, feature: see `finetune`.
     seed: of the order, and of the balanced parts.
+    describe: id -> the path of an example of `train`, or None: then a list has ids.
 
   Returns:
     run(params, extra) -> the dict of `finetune`, and `num_labelled`, how many
@@ -43,7 +45,7 @@ def make(
 
   Raises:
     ValueError: see `finetune`; `fraction` or the list is not as above; and, from
-      `run`, a listed id is not in the training set, or a class has no example.
+      `run`, something listed is not in the training set, or a class has no example.
     errors.StorageError: the list cannot be read.
   """
   settings = finetuning.check(
@@ -61,12 +63,7 @@ def make(
       chosen = labelled.balanced(
           ids, labels, fraction=fraction, num_classes=num_classes, seed=seed)
     else:
-      missing = listed[~np.isin(listed, ids)]
-      if missing.size:
-        raise ValueError(
-            f'{missing.size} of the {len(listed)} ids in {list_file} are not in the '
-            f'training set, the first {missing[0]}.')
-      chosen = listed
+      chosen = labelled.find(listed, ids, describe, what=list_file)
     counts = np.bincount(labels[np.isin(ids, chosen)], minlength=num_classes)
     if not counts.all():
       raise ValueError(

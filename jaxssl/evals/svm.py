@@ -13,7 +13,9 @@ import numpy as np
 from sklearn import exceptions
 from sklearn import svm
 
+from jaxssl import bootstrap
 from jaxssl import features
+from jaxssl import paired
 from jaxssl import preemption
 from jaxssl import probes
 from jaxssl import ranking
@@ -64,11 +66,13 @@ def make(
   Returns:
     run(params, extra) -> dict. With labels [n, c] `map` and `map_11`, the mean over
     classes of both forms of average precision, and `ap` and `ap_11` [c]; with
-    labels [n] `top1` and, with more than five classes, `top5`. For each k of
-    `shots` the mean and the standard deviation over draws, as `map_k1_mean` and
-    `map_k1_std`. `chance_map` is the share of positives, `chance_top1` (with shots)
-    that of a guess among all classes, which are drawn alike. `num_unconverged` of
-    the `num_fits` fits stopped at `max_iter`.
+    labels [n] `top1` and, with more than five classes, `top5`, and which test
+    examples were right (`paired.record`). For each k of `shots` the mean and the
+    standard deviation over draws, as `map_k1_mean` and `map_k1_std`. Of `map`,
+    `map_11` and the means, with `_interval` [2] behind the name, the 95 % interval
+    over the test examples (`bootstrap.intervals`). `chance_map` is the share of
+    positives, `chance_top1` (with shots) that of a guess among all classes, which
+    are drawn alike. `num_unconverged` of the `num_fits` fits stopped at `max_iter`.
 
   Raises:
     ValueError: a setting is out of range; and, from `run`, labels are missing or
@@ -96,7 +100,9 @@ def make(
 
   def run(params, extra):
     x, labels = features.extract(embed, params, extra, train, feature)
-    x_test, truth = features.extract(embed, params, extra, test, feature)
+    with features.shared():
+      x_test, truth = features.extract(embed, params, extra, test, feature)
+      ids = features.outputs(embed, params, extra, test).index
     several = np.ndim(labels) == 2
     check = scoring.check_multi_labels if several else scoring.check_labels
     labels = check(labels, num_classes, what='The training set')
@@ -110,27 +116,42 @@ def make(
       _check_counts((truth == 1).sum(0), 1, 'test', called)
     if several and full:
       _check_counts(negatives(labels).sum(0), 1, 'negative training', called)
-    unconverged = []
+    unconverged, once = [], np.ones(len(truth), int)
 
-    def measure(rows):
+    def fitted(rows):
+      """Fits on some rows -> [q, c] scores of the test examples."""
       fit = fit_each if several else fit_all
       weights, biases = fit(_scaled(x[rows]), labels[rows], unconverged)
-      scores = x_test @ weights.T + biases                        # [q, c]
-      return precisions(scores, truth) if several else scoring.accuracies(
-          scoring.ranks(scores, truth), num_classes)
+      return x_test @ weights.T + biases
 
-    metrics = measure(slice(None)) if full else {}
+    def judge(scores):
+      """counts [q], how often each test example is there -> {metric: number}."""
+      if several:
+        return functools.partial(_mean_precisions, precisions(scores, truth))
+      ranks = scoring.ranks(scores, truth)
+      return lambda counts: scoring.accuracies(np.repeat(ranks, counts), num_classes)
+
+    metrics = {}
+    if full:
+      scores = fitted(slice(None))
+      metrics = judge(scores)(once)
+      if several:
+        area, eleven = precisions(scores, truth)(once)
+        limits = bootstrap.intervals(metrics, judge(scores), len(truth), seed=seed)
+        metrics |= {'ap': area, 'ap_11': eleven}
+        metrics |= {f'{name}_interval': x for name, x in limits.items()}
+      else:
+        metrics |= paired.record(scoring.ranks(scores, truth) == 0, ids, truth)
     for k in shots:
-      draws = [
-          measure(_draw(members, k, seed=seed, draw=draw))
-          for draw in range(num_draws)]
-      for name in draws[0]:
-        if name not in ('ap', 'ap_11'):
-          values = [found[name] for found in draws]
-          metrics[f'{name}_k{k}_mean'] = float(np.mean(values))
-          metrics[f'{name}_k{k}_std'] = float(np.std(values, ddof=1))
+      mean, spread, interval = _over_draws([
+          judge(fitted(_draw(members, k, seed=seed, draw=draw)))
+          for draw in range(num_draws)], len(truth), seed)
+      for name in mean:
+        metrics |= {
+            f'{name}_k{k}_mean': mean[name], f'{name}_k{k}_std': spread[name],
+            f'{name}_k{k}_mean_interval': interval[name]}
     if several:
-      metrics['chance_map'] = precisions(np.zeros(truth.shape), truth)['map']
+      metrics['chance_map'] = judge(np.zeros(truth.shape))(once)['map']
     elif shots:
       metrics['chance_top1'] = 1 / num_classes
     return {
@@ -161,12 +182,36 @@ def make(
 
   def precisions(scores, truth):
     counts = truth != 0 if difficult == 'ignore' else None
-    area, eleven = ranking.average_precisions(scores, truth == 1, counts)
-    return {
-        'map': float(area.mean()), 'map_11': float(eleven.mean()),
-        'ap': area, 'ap_11': eleven}
+    return ranking.average_precisions(scores, truth == 1, counts)
 
   return run
+
+
+def _over_draws(judges, q, seed):
+  """Of each number the mean over draws, its standard deviation and its interval.
+
+  Args:
+    judges: of each draw, counts [q] -> {name: number}.
+    q: how many test examples there are.
+    seed: of the intervals.
+  """
+  def means(counts):
+    each = [judge(counts) for judge in judges]
+    return {name: float(np.mean([m[name] for m in each])) for name in each[0]}
+
+  once = np.ones(q, int)
+  mean, each = means(once), [judge(once) for judge in judges]
+  spread = {name: float(np.std([m[name] for m in each], ddof=1)) for name in mean}
+  return mean, spread, bootstrap.intervals(mean, means, q, seed=seed)
+
+
+def _mean_precisions(precisions, counts):
+  """Over classes; one that a resample has no positive of does not count."""
+  area, eleven = precisions(counts)
+  there = ~np.isnan(area)
+  if not there.any():
+    return {'map': np.nan, 'map_11': np.nan}
+  return {'map': float(area[there].mean()), 'map_11': float(eleven[there].mean())}
 
 
 def _scaled(x):

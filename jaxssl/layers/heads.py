@@ -50,7 +50,6 @@ class Head(nn.Module):
   num_layers: int
   dtype: str
 
-  @nn.compact
   def __call__(self, h, train, groups=None):
     """[b, e] features -> float32 [b, d], not normalised to unit length.
 
@@ -59,7 +58,15 @@ class Head(nn.Module):
       train: use and update the statistics of the batch; see `norm.BatchNorm`.
       groups: of images that batch norm keeps apart; see `norm.split_groups`.
     """
-    x = h
+    return self.layers(h, train, groups)[-1]
+
+  @nn.compact
+  def layers(self, h, train, groups=None):
+    """What each layer gives, a list of float32 arrays: the last is the head's output.
+
+    Those before it are as the next layer gets them, behind batch norm and ReLU.
+    """
+    x, outputs = h, []
     for i in range(1, self.num_layers + 1):
       last = i == self.num_layers
       layer = self.design.last if last else self.design.hidden
@@ -73,7 +80,8 @@ class Head(nn.Module):
             name=f'bn{i}')(x, train, groups)
       if not last:
         x = nn.relu(x)
-    return x.astype(jnp.float32)
+      outputs.append(x.astype(jnp.float32))
+    return outputs
 
 
 def projector(*, name, hidden, out, num_layers, dtype):

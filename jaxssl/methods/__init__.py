@@ -2,8 +2,9 @@
 
 Every module here has one public `make(model, **config.method) -> Method`. `model` is a
 flax module, images [b, h, w, c] -> {'h': [b, e] features, 'z': [b, d] unit projections
-where it has a projector, 'p': [b, d] unit predictions of them where a method has put
-its own head in the module's field `predictor`}.
+where it has a projector, with what its layers before the last give as 'z1', 'z2', ...,
+'p': [b, d] unit predictions of them where a method has put its own head in the module's
+field `predictor`}.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def model_functions(model):
     apply_train: (params, extra, images, groups=None) -> {'h', 'z'}, extra with new
       statistics; `params` may hold more than the model's own; `groups` are those of
       `norm.split_groups`.
-    embed: (params, extra, images) -> {'h', 'z'} with the kept statistics.
+    embed: (params, extra, images) -> {'h', 'z', 'z1', ...} with the kept statistics.
   """
   def variables(params, extra):
     return {'params': params, 'batch_stats': extra['batch_stats']}

@@ -112,14 +112,16 @@ class Network(nn.Module):
 
     Returns:
       'h': float32 [b, e] features, and with a projector 'z': float32 [b, d]
-      embeddings of unit length. With a predictor also 'p': float32 [b, d], of unit
-      length, its output for the projections, which it gets at their own length.
+      embeddings of unit length, and what its layers before the last give, behind
+      their ReLU, as 'z1', 'z2', ... With a predictor also 'p': float32 [b, d], of
+      unit length, its output for the projections, which it gets at their own length.
     """
     h = self.encoder(images, train, groups)
     if self.projector is None:
       return {'h': h}
-    projection = self.projector(h, train, groups)
+    *hidden, projection = self.projector.layers(h, train, groups)
     out = {'h': h, 'z': heads.unit_length(projection)}
+    out |= {f'z{i}': x for i, x in enumerate(hidden, 1)}
     if self.predictor is not None:
       out['p'] = heads.unit_length(self.predictor(projection, train, groups))
     return out

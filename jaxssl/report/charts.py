@@ -12,7 +12,9 @@ import numpy as np
 MAX_POINTS = 400  # More than a screen shows; longer series are averaged.
 
 
-def chart(title, series, *, kind='number', levels=(), note=''):
+def chart(
+    title, series, *, kind='number', levels=(), note='', across='step', places=(),
+    bands=None, columns=(), from_zero=False):
   """Lays out one chart.
 
   Args:
@@ -22,11 +24,18 @@ def chart(title, series, *, kind='number', levels=(), note=''):
       'log', numbers on a logarithmic axis where they span more than a factor of 30.
     levels: (name, value) pairs for horizontal lines to compare with.
     note: a sentence below the chart.
+    across: what the steps are, where they are something else.
+    places: (step, text) pairs: the only steps there are, where they have names.
+    bands: dict of name -> (lower [m], upper [m]), drawn behind the series' line.
+    columns: (first step, last step, height) of columns drawn behind all lines.
+    from_zero: whether the axis of the values begins at 0, as with columns.
 
   Returns:
     dict for the template, or None without a finite value.
   """
   series = {name: thinned(*xy) for name, xy in series.items() if len(xy[0])}
+  bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
+  named = dict(places)
   values = np.concatenate([y for _, y in series.values()] or [[]])
   values = values[np.isfinite(values)]
   if not len(values):
@@ -39,7 +48,10 @@ def chart(title, series, *, kind='number', levels=(), note=''):
   def height(y):
     return np.log10(y) if log else np.asarray(y, float)
 
-  ends = height(np.append(values, [value for _, value in levels]))
+  drawn = [value for _, value in levels] + [y for *_, y in columns]
+  drawn += [0] if columns or from_zero else []
+  drawn += [y for band in bands.values() for y in band[np.isfinite(band)]]
+  ends = height(np.append(values, drawn))
   low, high = widened(ends.min(), ends.max())
   ticks = decades(low, high) if log else steps_between(low, high, 4)
   if not log:
@@ -47,7 +59,7 @@ def chart(title, series, *, kind='number', levels=(), note=''):
   steps = np.concatenate([x for x, _ in series.values()])
   first, last = float(steps.min()), float(max(steps.max(), steps.min() + 1))
 
-  def across(x):
+  def along(x):
     return (np.asarray(x, float) - first) / (last - first) * 100
 
   def down(y):
@@ -55,18 +67,22 @@ def chart(title, series, *, kind='number', levels=(), note=''):
 
   lines = []
   for name, (x, y) in series.items():
-    left, top = across(x), down(np.where(np.isfinite(y), y, values[0]))
+    left, top = along(x), down(np.where(np.isfinite(y), y, values[0]))
     keep = np.isfinite(y)
     lines.append({
         'name': name,
         'path': path(left, top, keep),
         'last': write(y[keep][-1]) if keep.any() else '',
         'points': [
-            [round(a, 2), round(b, 2), f'{int(s):,}', write(v)]
-            for a, b, s, v, k in zip(left, top, x, y, keep) if k]})
+            [round(a, 2), round(b, 2), named.get(s, f'{int(s):,}'), write(v)]
+            for a, b, s, v, k in zip(left, top, x, y, keep) if k],
+        'band': area(left, *down(bands[name])) if name in bands else ''})
   return {
-      'title': title, 'note': note, 'lines': lines,
-      'log': log,
+      'title': title, 'note': note, 'lines': lines, 'across': across,
+      'log': log, 'slanted': any(len(text) > 4 for text in named.values()),
+      'columns': ''.join(
+          f'M{along(a):.2f} {down(0):.2f}V{down(y):.2f}H{along(b):.2f}V{down(0):.2f}Z'
+          for a, b, y in columns),
       'levels': [
           {'name': name, 'top': float(down(value)), 'text': write(value)}
           for name, value in levels],
@@ -74,9 +90,11 @@ def chart(title, series, *, kind='number', levels=(), note=''):
           {'top': float(100 - (t - low) / (high - low) * 100),
            'text': write_tick(10 ** t if log else t)} for t in ticks],
       'x_ticks': [
-          {'left': float(across(t)), 'text': compact(t)}
-          for t in steps_between(first, last, 4) if first <= t <= last],
-      'summary': summary(title, lines, levels, write, first, last)}
+          {'left': float(along(t)), 'text': text}
+          for t, text in named.items() or [
+              (t, compact(t)) for t in steps_between(first, last, 4)]
+          if first <= t <= last],
+      'summary': summary(title, lines, levels, write, across)}
 
 
 def thinned(x, y):
@@ -102,6 +120,14 @@ def path(left, top, keep):
   return ''.join(commands)
 
 
+def area(left, lower, upper):
+  """An SVG path around what lies between two curves, where both are finite."""
+  keep = np.isfinite(lower) & np.isfinite(upper)
+  there = [f'{a:.2f} {b:.2f}' for a, b in zip(left[keep], upper[keep])]
+  back = [f'{a:.2f} {b:.2f}' for a, b in zip(left[keep], lower[keep])][::-1]
+  return f'M{"L".join(there + back)}Z' if there else ''
+
+
 def widened(low, high):
   """Some room above and below."""
   room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
@@ -124,13 +150,15 @@ def decades(low, high):
   return whole if len(whole) > 1 else [low, high]
 
 
-def summary(title, lines, levels, write, first, last):
+def summary(title, lines, levels, write, across):
   """The chart in words, for those who do not see it."""
+  found = [line for line in lines if line['points']]
   ends = '; '.join(
-      f'{line["name"]} from {line["points"][0][3]} to {line["last"]}'
-      for line in lines if line['points'])
+      f'{line["name"]} from {line["points"][0][3]} to {line["points"][-1][3]}'
+      for line in found)
   compared = ''.join(f'; {name} is {write(value)}' for name, value in levels)
-  return f'{title}, steps {int(first):,} to {int(last):,}: {ends}{compared}.'
+  first, last = (found[0]['points'][i][2] for i in (0, -1))
+  return f'{title}, {across} {first} to {last}: {ends}{compared}.'
 
 
 def number(value):

@@ -12,12 +12,14 @@ import numpy as np
 from PIL import Image
 
 from jaxssl import figures
+from jaxssl import maps
+from jaxssl import retrieval
 
 FILE = 'figures/atlas.npz'
 MAX_POINTS = 1500     # More would hide each other, and make the page heavy.
 THUMBNAIL_SIDE = 48
 GALLERY_SIDE = 96
-COLLAPSED = 1e-6      # Unit rows closer than this differ by rounding only.
+NUM_ITERS = 500       # Of t-SNE.
 
 
 def atlas(
@@ -73,12 +75,12 @@ def atlas(
         f'{broken} of {len(h)} images have features that are not finite.')
 
   rng = np.random.default_rng(seed)
-  unit = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)  # [n, d]
   queries = choose_queries(rng, len(h), labels, num_queries)      # [q]
-  neighbors, similarity = nearest(unit, queries, num_neighbors)   # [q, k] each
+  similarity, neighbors = retrieval.among(                        # [q, k] each
+      h, queries, k=min(num_neighbors, len(h) - 1))
   rows = np.concatenate([queries[:, None], neighbors], axis=1)    # [q, 1 + k]
   kept = add_others(rng, np.unique(rows), len(h))                 # [p], ascending
-  points, method = plane(unit[kept], seed)
+  points, method = plane(maps.unit(h[kept]), seed)
   gallery = shrunk(thumbnails[rows.ravel()], GALLERY_SIDE)
   result = dict(
       points=points,
@@ -152,15 +154,6 @@ def choose_queries(rng, n, labels, num_queries):
   return ranked[:q][np.argsort(labels[ranked[:q]], kind='stable')]
 
 
-def nearest(unit, queries, num_neighbors):
-  """The neighbours of some rows of [n, d], nearest first, never the row itself."""
-  cosine = unit[queries] @ unit.T                                 # [q, n]
-  cosine[np.arange(len(queries)), queries] = -np.inf
-  k = min(num_neighbors, len(unit) - 1)
-  neighbors = np.argsort(-cosine, axis=1, kind='stable')[:, :k]
-  return neighbors, np.take_along_axis(cosine, neighbors, axis=1)
-
-
 def add_others(rng, shown, n):
   """Fills up the images that must be shown to at most MAX_POINTS, in order."""
   others = np.setdiff1d(np.arange(n), shown)
@@ -170,29 +163,26 @@ def add_others(rng, shown, n):
 
 def plane(unit, seed):
   """Puts unit rows [p, d] on the plane: [p, 2] within [0, 1], and the method."""
-  centered = unit - unit.mean(0)
-  if np.abs(centered).max() < COLLAPSED:
+  if maps.all_same(unit):
     return np.full((len(unit), 2), 0.5, np.float32), 'none'
   if len(unit) < 5:
-    method = 'pca'
-    left, scale, _ = np.linalg.svd(centered, full_matrices=False)
+    left, scale, _ = np.linalg.svd(unit - unit.mean(0), full_matrices=False)
     points = np.zeros((len(unit), 2))
     points[:, :len(scale)] = (left * scale)[:, :2]
-  else:
-    import openTSNE  # Seconds to import, and only needed where the model is.
-    method = 'tsne'
-    # Between unit rows the squared Euclidean distance is twice the cosine distance;
-    # unlike openTSNE's own cosine it also takes a row of zeros.
-    points = np.asarray(openTSNE.TSNE(
-        perplexity=min(30, (len(unit) - 1) / 3), metric='euclidean',
-        neighbors='exact', negative_gradient_method='bh', initialization='pca',
-        random_state=seed, n_jobs=1).fit(unit))
+    return framed(points), 'pca'
+  draw = maps.tsne(
+      perplexity=min(30, (len(unit) - 1) / 3), num_iters=NUM_ITERS, seed=seed)
+  return framed(draw(unit)), 'tsne'
+
+
+def framed(points):
+  """[p, 2] places as such within [0, 1], centered and wider than high."""
   points = points - points.min(0)
   if points[:, 0].max() < points[:, 1].max():
     points = points[:, ::-1]  # Wider than high, as screens are.
   extent = points.max(0)
   # One scale for both directions, so that distances mean the same in each.
-  return (0.5 + (points - extent / 2) / extent.max()).astype(np.float32), method
+  return (0.5 + (points - extent / 2) / extent.max()).astype(np.float32)
 
 
 def shrunk(images, side):

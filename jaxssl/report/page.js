@@ -39,27 +39,27 @@
   }
 
   for (const plot of document.querySelectorAll('.plot')) {
-    const curves = data.charts[plot.dataset.chart];
+    const { across, lines: curves } = data.charts[plot.dataset.chart];
     const cross = plot.querySelector('.cross');
     const dots = plot.querySelectorAll('.dot');
 
     follow(plot, event => {
       const box = plot.getBoundingClientRect();
       const at = (event.clientX - box.left) / box.width * 100;
-      let step, left;
+      const closer = (a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a;
+      const [left, , step] = curves.flatMap(curve => curve.points).reduce(closer);
       const values = curves.map(({ name, points }, i) => {
-        if (!points.length) return null;
-        const point = points.reduce(
-          (a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a);
-        dots[i].hidden = false;
+        // Curves need not have the same steps; what lies elsewhere is not shown.
+        const point = points.find(([x]) => Math.abs(x - left) < 0.3);
+        dots[i].hidden = !point;
+        if (!point) return null;
         dots[i].style.left = `${point[0]}%`;
         dots[i].style.top = `${point[1]}%`;
-        [left, , step] = point;
         return line('span', `${name} ${point[3]}`, 'key');
       });
       cross.hidden = false;
       cross.style.left = `${left}%`;
-      const lines = [line('small', `step ${step}`), ...values.filter(Boolean)];
+      const lines = [line('small', `${across} ${step}`), ...values.filter(Boolean)];
       showTip(event, lines, false);
     }, () => {
       tip.hidden = cross.hidden = true;

@@ -8,8 +8,10 @@ import pathlib
 import jinja2
 
 from jaxssl import files
+from jaxssl.report import galleries
 from jaxssl.report import occupancy
 from jaxssl.report import overview
+from jaxssl.report import panels
 from jaxssl.report import pictures
 from jaxssl.report import reader
 from jaxssl.report import tables
@@ -54,11 +56,15 @@ def contents(run):
   mood, verdict, sentence = verdicts.verdict(run)
   curves, more_curves = overview.curves(run)
   health = verdicts.health_cards(run)
-  every_chart = [*curves, *more_curves, *(c['chart'] for c in health if c['chart'])]
+  details, problems = panels.panels(run.results)
+  every_chart = [
+      *curves, *more_curves, *(c['chart'] for c in health if c['chart']),
+      *(chart for panel in details for chart in panel['charts'])]
   for number, chart in enumerate(every_chart):
     chart['id'] = number
-  features = pictures.draw_map(run.atlas) if run.atlas else None
-  views, problems = pictures.embed_views(run.views)
+  found, missed = galleries.galleries(run)
+  features = found['map']
+  views, broken = pictures.embed_views(run.views)
   return {
       'title': overview.title(run), 'status': overview.status(run),
       'mood': mood, 'verdict': verdict, 'sentence': sentence,
@@ -67,13 +73,15 @@ def contents(run):
       'tables': tables, 'curves': curves, 'more_curves': more_curves,
       'health': health, 'health_sentence': ' '.join(filter(None, [
           verdicts.health_sentence(run), occupancy.sentence(run)])),
-      'views': views, 'map': features,
+      'details': details, 'views': views, **found,
       'supervised': overview.section(run, 'method').get('name') == 'supervised',
       'terms': overview.terms(run), 'command': overview.command(run),
       'config': json.dumps(run.config, indent=2) if run.config else '',
-      'bad_images': run.bad_images, 'problems': [*run.problems, *problems],
+      'bad_images': run.bad_images,
+      'problems': [*run.problems, *problems, *missed, *broken],
       'data': {
           'charts': [
-              [{'name': line['name'], 'points': line['points']}
-               for line in chart['lines']] for chart in every_chart],
+              {'across': chart['across'], 'lines': [
+                  {'name': line['name'], 'points': line['points']}
+                  for line in chart['lines']]} for chart in every_chart],
           'map': features and features['data']}}

@@ -24,7 +24,7 @@ COLORS = (
 
 
 def draw_map(atlas):
-  """The map of the features and the rows of neighbours, for the template."""
+  """The map of the features, for the template."""
   labels = atlas['labels'].tolist() if 'labels' in atlas else None
   classes = atlas['class_names'].tolist() if labels else []
   names = atlas['names'].tolist()
@@ -41,32 +41,47 @@ def draw_map(atlas):
           for i, (x, y) in enumerate(atlas['points'].tolist())],
       'method': str(atlas['method']), 'total': int(atlas['num_images']),
       'labelled': labels is not None, 'classes': list(zip(classes, colors)),
-      'sheet': sheet, **neighbor_rows(atlas, names, labels, classes),
+      'sheet': sheet,
       'data': {
           'names': names, 'labels': labels, 'classes': classes, 'tile': tile,
           'side': atlas['thumbnails'].shape[1], 'columns': SHEET_COLUMNS}}
 
 
-def neighbor_rows(atlas, names, labels, classes):
-  """Rows of a query and its neighbours, and how many share its class."""
+def neighbor_rows(atlas):
+  """Rows of a query and its neighbours, for the template, and what they show."""
+  labels = atlas['labels'].tolist() if 'labels' in atlas else None
+  classes = atlas['class_names'].tolist() if labels else []
+  names = atlas['names'].tolist()
   rows = []
   for query, neighbors, similarity, pictures in zip(
       atlas['queries'], atlas['neighbors'], atlas['similarity'], atlas['gallery']):
-    tiles = [
-        {'picture': data_uri(picture, lossless=len(picture) <= 48),
-         'name': names[i], 'class': classes[labels[i]] if labels else '',
-         'same': labels[i] == labels[query] if labels else None,
-         'similarity': f'{cosine:.2f}'}
-        for i, cosine, picture in zip(
-            [query, *neighbors], [1.0, *similarity], pictures)]
-    rows.append({'query': tiles[0], 'neighbors': tiles[1:]})
-  same = [tile['same'] for row in rows for tile in row['neighbors']]
-  found = {'rows': rows, 'num_neighbors': len(same)}
-  if labels and same:
-    sizes = np.bincount(labels)[atlas['labels'][atlas['queries']]]  # [q]
-    share = (sizes - 1).mean() / (len(labels) - 1)  # Of all the other images.
-    found.update(same=sum(same), by_chance=f'{len(same) * share:.1f}')
-  return found
+    rows.append(row([
+        (picture, names[i], classes[labels[i]] if labels else '')
+        for i, picture in zip([query, *neighbors], pictures)], similarity))
+  same = [tile['same'] for found in rows for tile in found['neighbors']]
+  if not labels or not same:
+    return {'rows': rows if same else [], 'sentence': 'No labels: judge by eye.'}
+  sizes = np.bincount(labels)[atlas['labels'][atlas['queries']]]  # [q]
+  share = (sizes - 1).mean() / (len(labels) - 1)  # Of all the other images.
+  return {'rows': rows, 'sentence': (
+      f'{sum(same)} of {len(same)} are of the same class; at random it would be '
+      f'about {len(same) * share:.1f}.')}
+
+
+def row(images, similarity):
+  """A query and its neighbours: (picture, name, class or '') of each."""
+  tiles = [tile(*image) for image in images]
+  query, *neighbors = tiles
+  for found, cosine in zip(neighbors, similarity):
+    found['similarity'] = f'{cosine:.2f}'
+    found['same'] = found['class'] == query['class'] if query['class'] else None
+  return {'query': query, 'neighbors': neighbors}
+
+
+def tile(picture, name, class_name):
+  return {
+      'picture': data_uri(picture, lossless=len(picture) <= 48), 'name': name,
+      'class': class_name}
 
 
 def class_colors(num):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jaxssl import metrics
 from jaxssl.report import features_map
+from jaxssl.report import shown
 
 MAX_BAD_IMAGES = 50  # As many are listed; all are counted.
 
@@ -25,6 +26,7 @@ class Run(NamedTuple):
   done: dict | None
   curves: dict             # key -> (steps, values), in the order of the steps.
   results: list[dict]      # Of eval/<name>/<step>.json, as `result` gives them.
+  pictures: dict           # (result's name, 'test' or 'train') -> see `shown.load`.
   atlas: dict[str, Any] | None
   views: pathlib.Path | None
   bad_images: dict         # 'total', 'reasons' with counts, 'examples'.
@@ -58,6 +60,12 @@ def read(workdir):
   results = [
       attempt(path.relative_to(workdir), result, None)
       for path in sorted((workdir / 'eval').glob('*/*.json'))]
+  results = sorted(filter(None, results), key=lambda r: (r['name'], r['order']))
+  newest = {r['name']: r for r in results}
+  pictures = {
+      (name, data): attempt(
+          shown.place(pathlib.Path('eval') / name, r['step'], data), shown.load, {})
+      for name, r in newest.items() for data in ('test', 'train')}
   views = workdir / 'figures/views.png'
   return Run(
       name=workdir.resolve().name,
@@ -65,7 +73,8 @@ def read(workdir):
       attempt=attempt('run.json', json_dict, {}),
       done=attempt('DONE', json_dict, None),
       curves=attempt(metrics.FILE, curves, {}),
-      results=sorted(filter(None, results), key=lambda r: (r['name'], r['order'])),
+      results=results,
+      pictures=pictures,
       atlas=attempt(features_map.FILE, features_map.load, None),
       views=views if views.exists() else None,
       bad_images=attempt(
@@ -99,7 +108,9 @@ def result(path):
 
   Returns:
     The file's object with `name`, `order` (of its step), `num_test` (images or
-    None) and, of `metrics` and both `controls`, the scalars only.
+    None); of `metrics` and both `controls`, the scalars only; and the lists among
+    the metrics in `arrays`, and among those of the untrained network in
+    `untrained_arrays`.
   """
   value = json_dict(path)
   if not isinstance(value.get('metrics'), dict):
@@ -114,6 +125,8 @@ def result(path):
       'order': math.inf if step is None else step,
       'num_test': count if isinstance(count, int) and count > 0 else None,
       'metrics': scalars(value['metrics']),
+      'arrays': lists(value['metrics']),
+      'untrained_arrays': lists(controls.get('random_init') or {}),
       'controls': {
           name: scalars(controls.get(name) or {})
           for name in ('random_init', 'chance')}}
@@ -121,6 +134,10 @@ def result(path):
 
 def scalars(values):
   return {k: float(v) for k, v in values.items() if is_number(v)}
+
+
+def lists(values):
+  return {k: v for k, v in values.items() if isinstance(v, list)}
 
 
 def bad_images(path):

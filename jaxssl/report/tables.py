@@ -5,7 +5,9 @@ import re
 from jaxssl.report import charts
 
 # Metrics that are shares of examples, written as percentages.
-FRACTION = re.compile(r'(^|_)(top\d+|accuracy|acc|mean_per_class|map|purity)(_|$)')
+FRACTION = re.compile(
+    r'(^|_)(top\d+|accuracy|acc|mean_per_class|map|purity|precision)(_|$)')
+HEADLINE = re.compile(r'ami(_|$)')  # No share, but what its protocol is for.
 
 PROTOCOLS = {'linear': 'Linear classifier', 'knn': 'kNN'}
 
@@ -18,6 +20,8 @@ def newest(results):
 def rows(result):
   """The table rows of a result: its shares of examples, or else all its numbers.
 
+  A standard deviation stands behind its mean, and what chance gets in its column.
+
   Args:
     result: see `reader.result`.
 
@@ -26,9 +30,12 @@ def rows(result):
     there is none), `fraction`, and all of it as text.
   """
   table = []
-  for metric, value in result['metrics'].items():
+  metrics = result['metrics']
+  beside = companions(metrics)
+  for metric in sorted(metrics.keys() - beside, key=natural):
+    value, spread = metrics[metric], metrics.get(spread_of(metric))
     control = result['controls']['random_init'].get(metric)
-    chance = result['controls']['chance'].get(metric)
+    chance = result['controls']['chance'].get(metric, metrics.get(chance_of(metric)))
     numbers = [x for x in (value, control, chance) if x is not None]
     named = FRACTION.search(metric) or chance is not None
     fraction = bool(named) and all(0 <= x <= 1 for x in numbers)
@@ -36,20 +43,48 @@ def rows(result):
     table.append({
         'metric': metric, 'label': readable(metric), 'fraction': fraction,
         'value': value, 'control': control, 'chance': chance,
-        'value_text': write(value),
+        'value_text': write(value) + ('' if spread is None else f' ± {write(spread)}'),
         'control_text': '–' if control is None else write(control),
         'chance_text': '–' if chance is None else write(chance),
         'difference': difference(value, control, fraction)})
   table.sort(key=lambda row: row['chance'] is None)  # The test set's own first.
-  return [row for row in table if row['fraction']] or table
+  main = [row for row in table if row['fraction'] or HEADLINE.match(row['metric'])]
+  return main or table
+
+
+def companions(metrics):
+  """The metrics that stand in the row of another."""
+  found = {name(metric) for metric in metrics for name in (spread_of, chance_of)}
+  return found & metrics.keys()
+
+
+def spread_of(metric):
+  """The name of a metric's standard deviation over runs or draws."""
+  return f'{metric.removesuffix("_mean")}_std'
+
+
+def chance_of(metric):
+  """The name under which a protocol says what chance gets of a metric."""
+  at = re.fullmatch(r'(?:top1|precision_at_\d+)(?:_(.+?))?(?:_trained)?', metric)
+  if at and at[1] and not re.search(r'_mean$', metric):
+    return f'chance_{at[1]}'
+  if metric.startswith('precision_at_'):
+    return 'chance'
+  return 'chance_' + re.sub(r'_k\d+_mean$', '', metric)
+
+
+def natural(metric):
+  """Orders k2 before k16."""
+  return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', metric)]
 
 
 def others(result):
   """The numbers of a result that are not in its rows, such as a chosen rate."""
-  shown = {row['metric'] for row in rows(result)}
+  metrics = result['metrics']
+  shown = {row['metric'] for row in rows(result)} | companions(metrics)
   return ' · '.join(
-      f'{readable(metric)} {charts.number(value)}'
-      for metric, value in result['metrics'].items() if metric not in shown)
+      f'{readable(metric)} {charts.number(metrics[metric])}'
+      for metric in sorted(metrics, key=natural) if metric not in shown)
 
 
 def readable(metric):

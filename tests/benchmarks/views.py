@@ -1,12 +1,14 @@
 """Views a second here: ours, and torchvision's and kornia's where installed.
 
   python tests/benchmarks/views.py 32 96 224
+  python tests/benchmarks/views.py --corruptions 224
 
 SimCLR's views of uint8 images in memory, with blur from 96 pixels up. Everybody has
 all cores: ours and kornia's take batches, with threads of their own; torchvision's
 take images, in one process for each core, as the workers of a data loader do. They
 take turns, so that other load on the machine falls on all, and each has its median.
-The last lines say what parts of our views cost.
+The last lines say what parts of our views cost. With `--corruptions` they say what
+each corruption adds to our views, and nobody else is measured.
 """
 
 import concurrent.futures
@@ -38,7 +40,7 @@ def images(size, batch):
       0, 256, (batch, canvas, canvas, 3), dtype=np.uint8)
 
 
-def ours(size, **changes):
+def ours(size, corruption=None, **changes):
   """Returns () -> views a second."""
   import jax
 
@@ -49,7 +51,7 @@ def ours(size, **changes):
       grayscale=0.2, blur=0.5 * (size >= 96), solarize=0.0, normalize='none')
   settings.update(changes)
   views = jax.jit(augment.make_views(
-      dict(a=settings, b=dict(settings)), dtype='float32'))
+      dict(a=settings, b=dict(settings)), dtype='float32', corruption=corruption))
   canvases = jax.device_put(images(size, BATCH[size]))
   sizes = np.full((BATCH[size], 2), CANVAS[size])
   ids = np.arange(BATCH[size])
@@ -105,6 +107,21 @@ def kornia(size):
   return lambda: rate(step, BATCH[size])
 
 
+def corruptions(sizes):
+  """Milliseconds that a corruption adds to two views of 128 images."""
+  severe = {name: dict(severity=3) for name in (
+      'gaussian_noise', 'gaussian_blur', 'pixelate', 'contrast', 'brightness')}
+  for size in sizes:
+    plain = 256_000 / ours(size)()
+    print(f'{size} px: two views of 128 images take {plain:,.0f} ms')
+    for name, settings in dict(
+        salt_and_pepper=dict(p=0.01), jpeg=dict(quality=10),
+        resize=dict(size=CANVAS[size] // 2), downsample=dict(factor=2),
+        **severe).items():
+      both = 256_000 / ours(size, corruption=dict(name=name, **settings))()
+      print(f'  {name}: {both - plain:+,.0f} ms')
+
+
 def main(sizes):
   for size in sizes:
     runners = {}
@@ -128,4 +145,5 @@ def main(sizes):
 
 
 if __name__ == '__main__':
-  main([int(s) for s in sys.argv[1:]] or list(CANVAS))
+  wanted = [int(s) for s in sys.argv[1:] if s != '--corruptions'] or list(CANVAS)
+  corruptions(wanted) if '--corruptions' in sys.argv else main(wanted)

@@ -63,6 +63,8 @@ def scores(assignments, labels):
 def test_separated_classes_are_found(metric, num_devices, monkeypatch):
   monkeypatch.setattr(parallel, 'devices', lambda: jax.devices()[:num_devices])
   got = run(BLOBS, LABELS, metric=metric)
+  for name in clustering.SCORES:
+    np.testing.assert_allclose(got.pop(f'{name}_interval'), 1)
   assert got['sizes'].tolist() == [60, 50, 40, 30]
   assert got.pop('num_clusters') == 4
   sizes = got.pop('sizes')
@@ -79,8 +81,26 @@ def test_numbers_are_those_of_the_k_means(k):
   found = kmeans.fit(jax.random.PRNGKey(5), NOISE * 2, k, num_restarts=3).assignments
   want = scores(found, LABELS)
   assert {name: got[name] for name in want} == pytest.approx(want)
+  assert all(np.diff(got[f'{name}_interval']) > 0 for name in want)
   assert got['sizes'].tolist() == sorted(np.bincount(found), reverse=True)
   assert got['num_clusters'] == k
+
+
+def test_intervals_are_as_wide_as_the_scores_of_new_images_vary():
+  def draw(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, 240)
+    nearest = np.where(rng.random(240) < 0.6, labels, rng.integers(0, 3, 240))
+    return np.eye(3, 6, dtype=np.float32)[nearest], labels
+  extra = prototypes(np.eye(3, 6))
+  x, labels = draw(0)
+  got = run(x, labels, extra=extra, num_classes=3)
+  fresh = [scores(x.argmax(1), labels) for x, labels in map(draw, range(1, 81))]
+  for name in clustering.SCORES:
+    low, high = got[f'{name}_k3_interval']
+    assert (low + high) / 2 == pytest.approx(got[f'{name}_k3'])
+    spread = np.std([one[name] for one in fresh])
+    assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.25)
 
 
 def test_runs_from_several_seeds():

@@ -8,6 +8,7 @@ from sklearn import linear_model
 from jaxssl import features
 from jaxssl import parallel
 from jaxssl import probes
+from jaxssl import scoring
 from jaxssl.evals import linear
 
 SETTINGS = dict(
@@ -58,6 +59,10 @@ def test_digits_against_scikit_learn():
   assert got['rate'] in SETTINGS['rates'] and got['decay'] in SETTINGS['decays']
   grid = got.pop('holdout_grid')
   assert grid.shape == (3, 2) and grid.max() == got['holdout_top1']
+  for name in ('confidence', 'accuracy', 'num'):
+    assert got.pop(f'reliability_{name}').shape == (scoring.RELIABILITY_BINS,)
+  for name in ('correct_base64', 'examples_sha256'):
+    assert got.pop(name).shape == (1,)
   assert all(type(x) in (float, int) for x in got.values())
 
 
@@ -104,6 +109,14 @@ def test_lbfgs_against_scikit_learn():
   assert got['top1'] == pytest.approx(best.score(*test), abs=2 / 597)
   assert got['train_top1'] == pytest.approx(best.score(*train), abs=2 / 1200)
   assert got['converged'] == 1 and 'rate' not in got
+  sure, right = best.predict_proba(test[0]).max(1), best.predict(test[0]) == test[1]
+  want = scoring.reliability(sure, right)
+  assert got['ece'] == pytest.approx(want['ece'], abs=0.005)
+  np.testing.assert_allclose(
+      got['reliability_num'], want['reliability_num'], atol=4)
+  assert got['reliability_num'].sum() == 597
+  hits = np.nansum(got['reliability_num'] * got['reliability_accuracy'])
+  assert hits / 597 == pytest.approx(got['top1'])
   assert got['holdout_top1'] == got['holdout_grid'].max()
 
 

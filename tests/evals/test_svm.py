@@ -7,6 +7,7 @@ from sklearn import datasets
 from sklearn import metrics
 from sklearn import svm as reference
 
+from jaxssl import paired
 from jaxssl import parallel
 from jaxssl.evals import svm
 
@@ -83,7 +84,8 @@ def test_several_labels_against_scikit_learn(difficult):
   assert got['chance_map'] + 0.2 < got['map'] < 1
   assert (got['num_fits'], got['num_unconverged']) == (3, 0)
   assert all(
-      type(v) in (float, int) for k, v in got.items() if not k.startswith('ap'))
+      type(v) in (float, int) for k, v in got.items()
+      if not (k.startswith('ap') or k.endswith('_interval')))
 
 
 def test_zeros_and_ones_are_as_good_as_minus_ones():
@@ -163,12 +165,46 @@ def test_few_images_with_one_label(monkeypatch):
   assert got['top1_k1_mean'] < got['top5_k1_mean']
 
 
+def test_intervals_against_a_plain_bootstrap_and_the_standard_error():
+  (x, labels), (x_test, truth) = voc()
+  got = score((x, labels), (x_test, truth), 3, shots=(4,), num_draws=2)
+  plain = score((x, labels), (x_test, truth), 3)
+  np.testing.assert_equal({name: got[name] for name in plain if name != 'num_fits'}, {
+      name: value for name, value in plain.items() if name != 'num_fits'})
+  rng, draws = np.random.default_rng(5), []
+  features = scaled(x_test)
+  machines = [
+      reference.LinearSVC(
+          C=0.5, class_weight={1: 2, -1: 1}, max_iter=2000, random_state=0).fit(
+              scaled(x), np.where(labels[:, c] == 1, 1, -1)) for c in range(3)]
+  values = np.stack([m.decision_function(features) for m in machines], axis=1)
+  for _ in range(150):
+    rows = rng.integers(140, size=140)
+    draws.append(np.mean([
+        interpolated(values[rows, c], truth[rows, c] == 1)[0] for c in range(3)]))
+  low, high = got['map_interval']
+  assert (high - low) / 2 == pytest.approx(1.96 * np.std(draws), rel=0.25)
+  assert (low + high) / 2 == pytest.approx(got['map'])
+  low, high = got['map_11_k4_mean_interval']
+  assert low < got['map_11_k4_mean'] < high
+  # Of accuracies with all examples there is a closed form; see `results`.
+  train, test = digits()
+  got = score(train, test, 10, shots=(1,), num_draws=2)
+  assert 'top1_interval' not in got
+  low, high = got['top1_k1_mean_interval']
+  most = 2 * 1.96 * np.sqrt(got['top1_k1_mean'] * (1 - got['top1_k1_mean']) / 597)
+  assert 0.5 * most < high - low < 1.2 * most
+  digest, correct = paired.recorded({'metrics': got, 'num_examples': {'test': 597}})
+  assert correct.mean() == got['top1'] and digest
+
+
 def test_the_seed_decides_the_draws():
   train, test = digits()
   settings = dict(full=False, shots=(1,), num_draws=3)
   one, again, other = (
       score(train, test, 10, seed=seed, **settings) for seed in (0, 0, 1))
-  assert one == again and one['top1_k1_mean'] != other['top1_k1_mean']
+  np.testing.assert_equal(one, again)
+  assert one['top1_k1_mean'] != other['top1_k1_mean']
 
 
 def test_features_that_are_the_labels_are_never_wrong():

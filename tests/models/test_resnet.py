@@ -91,7 +91,8 @@ def test_shapes(stem, last, depth, width, e):
   assert blocks['stage4_block1']['__call__'][0].shape == (2, last, last, e)
   assert blocks['stage1_block1']['__call__'][0].shape[1] == 8 * last
   assert {k: (v.shape, v.dtype) for k, v in out.items()} == {
-      'h': ((2, e), jnp.float32), 'z': ((2, 5), jnp.float32)}
+      'h': ((2, e), jnp.float32), 'z': ((2, 5), jnp.float32),
+      'z1': ((2, 6), jnp.float32)}
 
 
 def test_names_in_checkpoints():

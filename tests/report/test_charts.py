@@ -20,7 +20,32 @@ def test_curve_lies_where_its_values_say():
   assert chart['levels'][0]['top'] == pytest.approx(2 * top[2] - top[1], abs=0.02)
   ticks = {t['text']: t['top'] for t in chart['y_ticks']}
   assert ticks['2'] == pytest.approx(top[1], abs=0.01)
-  assert chart['summary'] == 'loss, steps 0 to 100: loss from 1 to 3; chance is 4.'
+  assert chart['summary'] == 'loss, step 0 to 100: loss from 1 to 3; chance is 4.'
+
+
+def test_named_places_bands_and_columns_lie_where_they_say():
+  chart = charts.chart(
+      'top-1', {'this run': ([0, 1, 2], [0.2, 0.4, 0.6])}, kind='percent',
+      across='level', places=[(0, 'order'), (1, 'genus 3'), (2, 'species')],
+      bands={'this run': ([0.1, 0.3, 0.5], [0.3, 0.5, 0.7])}, columns=[(0, 1, 0.4)])
+  assert [(t['left'], t['text']) for t in chart['x_ticks']] == [
+      (0, 'order'), (50, 'genus 3'), (100, 'species')]
+  (line,) = chart['lines']
+  assert [p[2] for p in line['points']] == ['order', 'genus 3', 'species']
+  assert chart['summary'] == (
+      'top-1, level order to species: this run from 20.0% to 60.0%.')
+  tops = {t['text']: t['top'] for t in chart['y_ticks']}
+  assert '0%' in tops and chart['slanted']
+
+  def corners(path):
+    return np.array(re.findall(r'(-?[\d.]+) (-?[\d.]+)', path), float)
+  left, top = corners(line['band']).T
+  assert left.tolist() == [0, 50, 100, 100, 50, 0]
+  middle = [p[1] for p in line['points']]
+  np.testing.assert_allclose((top[:3] + top[:2:-1]) / 2, middle, atol=0.02)
+  # The column is from 0 to where the curve is at the second level.
+  assert chart['columns'] == (
+      f'M0.00 {tops["0%"]:.2f}V{middle[1]:.2f}H50.00V{tops["0%"]:.2f}Z')
 
 
 def test_logarithmic_curve():

@@ -7,6 +7,7 @@ import json
 import re
 
 import made_workdir
+import numpy as np
 import pytest
 
 from jaxssl import report
@@ -70,7 +71,7 @@ def test_full_page(tmp_path):
       'seeds: run 0, seed 1 · 400 test images') in words
   assert 'top-1 71.0% 31.0% +40.0 pt 25.0%' in words
   assert 'All 3 results' in words and 'top-1 50.0% 31.0% +19.0 pt 25.0%' in words
-  assert '25.0% rate 0.3 · decay 0 ' in words
+  assert '25.0% decay 0 · rate 0.3 ' in words
   assert 'python -m jaxssl.main --config=configs/x.py:epochs=2,smoke' in words
   assert 'platform cpu kind cpu count 4 processes 1' in words
   assert 'index 7 name broken.jpg reason truncated' in words
@@ -105,6 +106,82 @@ def test_chance_of_same_class_neighbours_is_stated(tmp_path):
   words = Page(report.write(tmp_path)).words
   # 60 images, 15 of each class: 14 of the 59 others, for each of 4 x 5 neighbours.
   assert f'at random it would be about {20 * 14 / 59:.1f}' in words
+
+
+def test_every_evaluation_is_drawn(tmp_path):
+  made_workdir.write_all(tmp_path)
+  made_workdir.write_details(tmp_path)
+  drawn = Page(report.write(tmp_path))
+  words = drawn.words
+  assert 'could not be read' not in words
+  assert 'the two differ by 6.2% (expected calibration error)' in words
+  assert 'kingdom 2' in words and 'species 1,200' in words
+  images = [attrs.get('aria-label', '') for tag, attrs in drawn.tags if tag == 'svg']
+  assert (
+      'Accuracy by level, level kingdom 2 to species 1,200: this run from 90.0% to '
+      '40.0%; trained at the level from 95.0% to 40.0%; untrained from 60.0% to '
+      '15.0%; chance from 50.0% to 10.0%.') in images
+  assert (
+      'Accuracy, images a class 1 to 16: this run from 20.0% to 50.0%; chance is '
+      '10.0%.') in images
+  assert (
+      'Prototypes, 3, cluster 1 to 3: by cosine from 40 to 5; with concentration from '
+      '22 to 18; even is 20.') in images
+  # Of 30 classes the ten best and the ten worst.
+  assert 'class 29 96.7% 87 to 100% of 50 class 28' in words
+  assert 'The worst 10 class 0 0.0% 0 to 10% of 50 class 1' in words
+  assert 'class 15' not in words
+  assert '50 images, each a point' in words
+  assert 'alike lie close (UMAP, cosine)' in words
+  assert 'Trustworthiness 0.93 and continuity 0.95' in words
+  assert '75.0% of images get their class right on the map, and 80.0%' in words
+  assert (
+      'Over 2 images drawn at random, 75.0% of the 2 nearest are of the same class; '
+      'before training it was 37.5%, and at random it would be 25.0%.') in words
+  assert 'drawn at random: fern, 1 of 3' in words
+  assert 'near a fine prototype: fern, 3 of 3' in words
+  images = [attrs['alt'] for tag, attrs in drawn.tags if tag == 'img']
+  place = images.index('photo 8.jpg, fern')
+  assert images[place:place + 3] == [
+      'photo 8.jpg, fern', 'photo 12.jpg, fern', 'photo 16.jpg, fern']
+  place = images.index('Query photo 40.jpg, fern')
+  assert images[place:place + 3] == [
+      'Query photo 40.jpg, fern', 'Neighbour photo 0.jpg, fern',
+      'Neighbour photo 5.jpg, moss']
+  assert len(drawn.source) < 1_000_000
+
+
+@pytest.mark.parametrize('metrics', [
+    {'reliability_num': 'x'}, {'reliability_num': [[1], 2]}, {'reliability_num': [1]},
+    {'num_classes_a': 3}, {'top1_k1_mean': 0.3}, {'sizes': ['a']}, {'sizes': []},
+    {'accuracy': [None], 'names': [1]}, {'num_classes_a': float('nan')},
+    {'reliability_num': [0], 'reliability_confidence': [0],
+     'reliability_accuracy': [0]}, {'gallery': 3, 'gallery_fine': [[0]]},
+    {'coordinates': [[0]], 'ids': [1]}, {'queries': [999], 'neighbors': [[0]]}])
+def test_a_broken_evaluation_costs_only_its_part(tmp_path, metrics):
+  made_workdir.write_all(tmp_path)
+  made_workdir.write_details(tmp_path)
+  names = (
+      'linear', 'granularity', 'svm', 'clustering', 'per_class', 'prototypes',
+      'embedding', 'neighbors')
+  for name in names:
+    made_workdir.write_result(tmp_path, name, 120, 0, metrics=metrics)
+  drawn = Page(report.write(tmp_path))
+  assert 'kNN, top-1' in drawn.words
+  assert '60 images, each a point' in drawn.words  # The map of the run's end.
+
+
+def test_pictures_that_do_not_fit_together_are_refused(tmp_path):
+  made_workdir.write_details(tmp_path)
+  folder = tmp_path / 'eval/prototypes'
+  np.savez(folder / '120.test.npz', ids=np.arange(3), names=np.array(['a'] * 3))
+  drawn = Page(report.write(tmp_path))
+  assert 'eval/prototypes/120.test.npz: ' in drawn.words
+  assert 'near a fine prototype' not in drawn.words
+  np.savez(
+      folder / '120.test.npz', ids=np.arange(3), names=np.array(['a'] * 3),
+      thumbnails=np.zeros((2, 8, 8, 3), np.uint8))
+  assert 'ids is not integer [2]' in Page(report.write(tmp_path)).words
 
 
 def test_empty_workdir(tmp_path):
