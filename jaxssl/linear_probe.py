@@ -136,7 +136,7 @@ def _fit(settings, features_of, labels, held_out, cells, on_all, shared):
   if settings.optimizer == 'lbfgs':
     heads, stopped = lbfgs.fit(
         features_of(0), labels, held_out, decays, on_all, iterations=settings.epochs,
-        **shared)
+        num_classes=shared['num_classes'], scale=shared['scale'])
     return heads, {'converged': int(stopped.all())}
   cells = probes.Cells(rates * settings.batch_size / 256, decays, on_all)
   return probes.fit(

@@ -91,6 +91,8 @@ def facets(
   across, down = (
       tidy.ordered([r[axis] for r in rows], order) if axis and rows else ['']
       for axis in (panel, row))
+  if len(across) == 1:  # Alone it can be as wide as a column of text.
+    width = max(width, 3.4)
   figure, grid = panels(
       len(down), len(across), width=width, height=height, sharey=sharey, title=title)
   found = []

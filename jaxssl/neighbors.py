@@ -12,8 +12,9 @@ import numpy as np
 from jaxssl import preemption
 from jaxssl import scoring
 
-BANK_ROWS = 16_384   # On the device at a time, with as many columns of similarities
-QUERY_ROWS = 1024    # for so many queries: 64 MB.
+BANK_ROWS = 32_768   # On the device at a time, with as many columns of similarities
+QUERY_ROWS = 1024    # for so many queries: 128 MB.
+PARTS = 8            # Of these, side by side: on a CPU `top_k` itself uses one core.
 
 
 def nearest(queries, bank, *, k):
@@ -96,12 +97,20 @@ def _unit(x):
 def _merge(similarity, index, queries, rows, start, seen):
   """The best [q, k] so far, and a chunk [m, d] of the bank -> the best [q, k]."""
   k, m = similarity.shape[1], len(rows)
-  # In full precision: a TF32 or bfloat16 product would change who is near.
-  new = jnp.matmul(queries, rows.T, precision='highest')          # [q, m]
   column = start + jnp.arange(m, dtype=jnp.int32)
-  new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
-  new, place = jax.lax.top_k(new, min(k, m))
-  similarity = jnp.concatenate([similarity, new], axis=1)
-  index = jnp.concatenate([index, column[place]], axis=1)
-  similarity, place = jax.lax.top_k(similarity, k)
-  return similarity, jnp.take_along_axis(index, place, axis=1)
+
+  def merge_part(similarity, index, queries):
+    # In full precision: a TF32 or bfloat16 product would change who is near.
+    new = jnp.matmul(queries, rows.T, precision='highest')        # [q, m]
+    new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
+    new, place = jax.lax.top_k(new, min(k, m))
+    similarity = jnp.concatenate([similarity, new], axis=1)
+    index = jnp.concatenate([index, column[place]], axis=1)
+    similarity, place = jax.lax.top_k(similarity, k)
+    return similarity, jnp.take_along_axis(index, place, axis=1)
+
+  num_parts = min(PARTS, len(queries))
+  parts = zip(*(
+      jnp.array_split(x, num_parts) for x in (similarity, index, queries)))
+  merged = [merge_part(*part) for part in parts]
+  return tuple(jnp.concatenate(found) for found in zip(*merged))

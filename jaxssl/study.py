@@ -128,10 +128,12 @@ def check_cells(plan):
   for cell in plan.cells.values():
     run = plan.runs[cell.runs[0]]
     if not cell.done and len(cell.runs) == 1:
-      with errors.user_mistakes(f'cells.{cell.name}'):
+      try:
         recipes.build({
             **run.config, 'evals': cell.job['evals'],
             'eval_data': cell.job['eval_data']}, training=False)
+      except errors.ConfigError as e:
+        raise errors.ConfigError(f'cells.{cell.name}: {e}') from e
 
 
 def described(plan, found):

@@ -17,11 +17,11 @@ def digits():
 
 def fit(x, labels, decays=DECAYS, *, on_all=None, held_out=None, iterations=500,
         standardize=False):
-  center, scale = probes.standardization(x, standardize=standardize)
+  _, scale = probes.standardization(x, standardize=standardize)
   return lbfgs.fit(
       x, labels, np.zeros(len(x), bool) if held_out is None else held_out, decays,
       np.ones(len(decays), bool) if on_all is None else np.array(on_all),
-      num_classes=10, iterations=iterations, center=center, scale=scale)
+      num_classes=10, iterations=iterations, scale=scale)
 
 
 def objective(weights, biases, decay, x, labels):

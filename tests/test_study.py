@@ -114,11 +114,11 @@ def test_other_engines_give_the_same_results(engine, done, tmp_path):
   assert results(tmp_path / 'two') == results(done)
 
 
-def start(workdir, **env):
+def start(workdir, *overrides):
   return subprocess.Popen(
       [sys.executable, '-m', 'jaxssl.main',
-       f'--config={ROOT}/tests/tiny_study.py', f'--workdir={workdir}'],
-      env={**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT}/tests', **env}, cwd=ROOT,
+       f'--config={ROOT}/tests/tiny_study.py', f'--workdir={workdir}', *overrides],
+      env={**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT}/tests'}, cwd=ROOT,
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -148,6 +148,23 @@ def test_a_study_killed_in_the_middle_goes_on(number, code, done, tmp_path):
   assert again.returncode == 0, text
   after = stamps(workdir)
   assert {k: after[k] for k in before} == before
+  assert results(workdir) == results(done)
+
+
+@pytest.mark.slow
+def test_a_run_whose_ray_worker_is_killed_is_tried_again(done, tmp_path):
+  pytest.importorskip('ray')
+  workdir = tmp_path / 'two'
+  process = start(workdir, '--config.engine=ray')
+  first = study.plan_of(tiny_study.config(), workdir).runs['run_0']
+  deadline = time.monotonic() + 200
+  while not (first.folder / 'run.json').exists():
+    assert time.monotonic() < deadline and process.poll() is None
+    time.sleep(0.01)
+  os.kill(json.loads((first.folder / '.lock').read_text())['pid'], signal.SIGKILL)
+  text, _ = process.communicate(timeout=400)
+  assert process.returncode == 0, text
+  assert json.loads((first.folder / 'run.json').read_text())['attempts'] == 2
   assert results(workdir) == results(done)
 
 
@@ -202,10 +219,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     study.study(tiny_study.config(), tmp_path)
 
 
-def test_ray_that_is_not_installed_is_told():
+def test_ray_that_is_not_installed_is_told(monkeypatch):
   make = plugins.load('engines', 'ray').make
-  if 'ray' in sys.modules:
-    pytest.skip('Ray is installed.')
+  monkeypatch.setitem(sys.modules, 'ray', None)
   with pytest.raises(ValueError, match=r"pip install -e '.\[ray\]'"):
     make(ray=dict(address='', num_cpus=1.0, num_gpus=0.0, resources={}))
 

@@ -23,6 +23,7 @@ def get_config(arg=''):
       arg, title='Fused representations',
       question='Do the features of two networks together do more than the better one?')
   inat, imagenet = parts.domains(arg)[:2]
+  stands_for = parts.stands_for((inat, imagenet))
   for seed in range(arg.seeds):
     for domain in (inat, imagenet):
       for method in ('simclr', 'supervised'):
@@ -31,11 +32,11 @@ def get_config(arg=''):
     for target, other in ((inat, imagenet), (imagenet, inat)):
       for method in ('simclr', 'supervised'):
         runs = (f'simclr_{target}_{seed}', f'{method}_{other}_{seed}')
+        networks = (target, 'simclr'), (other, method)
+        stands_for[called(networks)] = called(networks, stands_for)
         c.cells[f'{method}_{other}_added_to_{target}_{seed}'] = parts.cell(
             runs, eval_data=parts.data_of(arg, target),
-            axes=dict(
-                features=called((target, 'simclr'), (other, method)), target=target,
-                seed=seed),
+            axes=dict(features=called(networks), target=target, seed=seed),
             evals=dict(fusion=parts.fusion(arg)))
   c.figures = dict(fusion=dict(
       name='bars', published='cole2022_fusion', title='Two networks side by side',
@@ -44,17 +45,17 @@ def get_config(arg=''):
           'own domain': 'fusion/top1_h0', 'other': 'fusion/top1_h1',
           'own, widened': 'fusion/top1_h0_widened', 'together': 'fusion/top1'}),
       order=('own domain', 'other', 'own, widened', 'together'),
-      stands_for=parts.stands_for((inat, imagenet))))
+      stands_for=stands_for))
   c.claims = dict(
       fusing_helps=dict(name='fusing', target=inat, helps=True),
       fusing_hurts=dict(name='fusing', target=imagenet, helps=False))
   return c
 
 
-def called(*networks):
+def called(networks, names=None):
   """'ImageNet SimCLR + iNat21 supervised', as the paper's table has it."""
   names = sorted(
-      f'{parts.STANDS_FOR.get(domain, domain)} '
+      f'{(names or {}).get(domain, domain)} '
       f'{"SimCLR" if method == "simclr" else method}' for domain, method in networks)
   ours = [n for n in names if 'SimCLR' in n]
   return ' + '.join(ours + [n for n in names if n not in ours])

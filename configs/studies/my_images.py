@@ -39,9 +39,10 @@ def get_config(arg=''):
       arg, title='My images',
       question='How much data do I need, and does it work on my images?')
   mine = dict(train=images(arg, 'train'), test=images(arg, 'test'))
-  num_images = building.source(mine['train']).num_examples
+  whole = building.source(mine['train'])
+  num_images = whole.num_examples
   labelled = {k: {**v, **labels_only(arg)} for k, v in mine.items()}
-  num_labels = number_labelled(labelled['train'])
+  num_labels = number_labelled(whole, arg.root)
   small = 2 if arg.smoke else 3
   for seed in range(arg.seeds):
     sizes = [num_images // part for part in PARTS[:small]]
@@ -97,15 +98,14 @@ def labels_only(arg):
   return {} if arg.smoke else dict(labelled_only=True)
 
 
-def number_labelled(settings):
-  source = building.source(settings)
+def number_labelled(source, root):
   if not source.num_classes:
     raise ValueError(
-        f'None of the images in {settings["root"]} has a label, so nothing says how '
-        'good features are. Label some of them: by class folders, or in labels.csv '
+        f'None of the images in {root} has a label, so nothing says how good '
+        'features are. Label some of them: by class folders, or in labels.csv '
         'with the columns file and label (docs/data.md). Without any labels, see '
         'configs/simclr_folder.py.')
-  return source.num_examples
+  return int((source.labels >= 0).sum())
 
 
 def subset(settings, num_examples, purpose, seed):

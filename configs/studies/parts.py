@@ -156,6 +156,11 @@ def pretraining(arg, method, domain, *, seed=0, source=None, **subset):
   return c
 
 
+def side_of(arg):
+  """The pixels of a view."""
+  return dict(full=224, mini=48, smoke=32)[size(arg)]
+
+
 def _official(method):
   c = RECIPES[method].get_config()
   c.data.update(short_side=256, canvas=384)
@@ -163,19 +168,23 @@ def _official(method):
 
 
 def _small(arg, method):
-  """A small ResNet that two CPU cores train: that of the quickstart."""
-  side = 32 if size(arg) == 'smoke' else 64
+  """A small ResNet that two CPU cores train.
+
+  Residual branches that begin at zero would need more steps than it has.
+  """
+  smoke = size(arg) == 'smoke'
+  side = side_of(arg)
   c = simclr_imagenet.get_config()
-  c.total_epochs = 10.0 if size(arg) == 'smoke' else 15.0
+  c.total_epochs = 10.0 if smoke else 8.0
   c.data.update(
-      batch_size=64 if size(arg) == 'smoke' else 128, short_side=side,
-      canvas=side * 3 // 2 if size(arg) == 'mini' else side)
+      batch_size=64 if smoke else 128, short_side=32 if smoke else 64,
+      canvas=32 if smoke else 96)
   c.views = dict(
       a=common.simclr_view(side, strength=0.5, blur=0.0),
       b=common.simclr_view(side, strength=0.5, blur=0.0))
   c.eval_view = dict(size=side, fraction=1.0, interpolation='bicubic')
   c.model = dict(
-      name='resnet', depth=10, width=0.25, stem='imagenet', zero_init_residual=True,
+      name='resnet', depth=10, width=0.25, stem='imagenet', zero_init_residual=False,
       dtype='float32',
       projector=dict(name='simclr', hidden=128, out=64, num_layers=2))
   c.method = dict(name='simclr', temperature=0.2)
@@ -199,7 +208,6 @@ def _supervised(c, side):
 
 
 def _moco(c, side):
-  c.model.zero_init_residual = False
   c.model.projector = dict(name='moco', hidden=0, out=64, num_layers=1)
   c.method = dict(
       name='moco', temperature=0.1, momentum=0.99, queue_size=512, num_splits=4,
@@ -228,13 +236,11 @@ def _pcl_v2(c, side):
 
 
 def _byol(c, side):
-  c.model.zero_init_residual = False
   c.model.projector = dict(name='byol', hidden=128, out=64, num_layers=2)
   c.method = dict(name='byol', momentum=0.9, predictor_hidden=128)
 
 
 def _simsiam(c, side):
-  c.model.zero_init_residual = False
   c.model.projector = dict(name='simsiam', hidden=128, out=128, num_layers=2)
   c.method = dict(name='simsiam', predictor_hidden=32)
   c.optim = dict(
@@ -331,18 +337,17 @@ def finetune(arg):
   """Fine-tuning of all weights."""
   if size(arg) == 'full':
     return finetune_config.get_config().evals.finetune.to_dict()
-  side = 32 if size(arg) == 'smoke' else 64
-  found = finetune_config.get_config(f'size={side}').evals.finetune.to_dict()
+  found = finetune_config.get_config(
+      f'size={side_of(arg)}').evals.finetune.to_dict()
   return found | dict(
-      rate=0.1, head_rate=0.1, epochs=10 if size(arg) == 'smoke' else 30,
+      rate=0.1, head_rate=0.1, epochs=10 if size(arg) == 'smoke' else 15,
       batch_size=64)
 
 
 def semi_supervised(arg, percent):
   """Fine-tuning on a few of the labels."""
-  side = 224 if size(arg) == 'full' else 64 if size(arg) == 'mini' else 32
   found = semi_supervised_config.get_config(
-      f'size={side},percent={percent}').evals.semi_supervised.to_dict()
+      f'size={side_of(arg)},percent={percent}').evals.semi_supervised.to_dict()
   if size(arg) != 'full':
     found.update(rate=0.1, head_rate=0.1, epochs=20, batch_size=64)
   return found

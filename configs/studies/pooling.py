@@ -26,8 +26,10 @@ def get_config(arg=''):
   domains, share = parts.domains(arg), SHARES[parts.size(arg)]
   targets = domains[:2] if parts.size(arg) == 'smoke' else domains[:3]
   pairs = [(a, b) for i, a in enumerate(targets) for b in targets[i + 1:]]
-  pools = {f'{parts.STANDS_FOR.get(a, a)} + {parts.STANDS_FOR.get(b, b)}': (a, b)
-           for a, b in pairs}
+  pools = {f'{a} + {b}': (a, b) for a, b in pairs}
+  stands_for = parts.stands_for(targets)
+  stands_for |= {
+      f'{a} + {b}': f'{stands_for[a]} + {stands_for[b]}' for a, b in pairs}
   pools['all four'] = domains
   for seed in range(arg.seeds):
     for called, members in pools.items():
@@ -51,7 +53,7 @@ def get_config(arg=''):
       name='bars', published='cole2022_pooling', title='Pooled pretraining sets',
       x='target', hue='pretraining', y='linear/top1',
       order=(*targets, *(by_size[n] for n in (4, 2, 1)), *pools),
-      stands_for=parts.stands_for(targets),
+      stands_for=stands_for,
       names=dict(target='classified', pretraining='pretrained on')))
   c.claims = dict(pooled_is_below_in_domain=dict(pairs={
       called: by_size[len(members)] for called, members in pools.items()}))
