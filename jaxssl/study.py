@@ -34,8 +34,8 @@ def study(config, workdir):
   """Runs the job; see `configs/studies/`.
 
   Args:
-    config: nested dicts with `title` and `question`; `pretrain` and `cells`, see
-      `planning.make`; `figures`, {name: {'name' of a plug-in in `plots`, `published`,
+    config: nested dicts with `title`, `question` and `note`, for the page; `pretrain`
+      and `cells`, see `planning.make`; `figures`, {name: {'name' of a plug-in in `plots`, `published`,
       the name of the paper's numbers or '', and the plug-in's settings}}; `claims`,
       {name of a claim: its settings}, see `claims`; `shared`, the folder of
       pretrainings, or '' for `pretrained` beside the workdir; `engine`, a plug-in in
@@ -53,8 +53,8 @@ def study(config, workdir):
 
 
 def _study(
-    *, job, title, question, pretrain, cells, figures, claims, shared, engine, index,
-    ray, plan, workdir):
+    *, job, title, question, note, pretrain, cells, figures, claims, shared, engine,
+    index, ray, plan, workdir):
   with errors.user_mistakes('config'):
     planned = plan_of(dict(pretrain=pretrain, cells=cells, shared=shared), workdir)
     draw = {name: drawer(name, settings) for name, settings in figures.items()}
@@ -70,12 +70,13 @@ def _study(
   check_cells(planned)
   workdir = workdirs.make_folder(workdir)
   write_config(workdir, dict(
-      job=job, title=title, question=question, pretrain=pretrain, cells=cells,
-      figures=figures, claims=claims, shared=shared, engine=engine, index=index,
-      ray=ray, plan=plan))
+      job=job, title=title, question=question, note=note, pretrain=pretrain,
+      cells=cells, figures=figures, claims=claims, shared=shared, engine=engine,
+      index=index, ray=ray, plan=plan))
   outcomes = start(workdir, planned)
   path = publish(
-      workdir, planned, draw, figures, claims, title, question, outcomes, found)
+      workdir, planned, draw, figures, outcomes, found, title=title,
+      question=question, note=note, claims=claims)
   failed = {n: o for n, o in outcomes.items() if o.code}
   if failed:
     number, outcome = next(iter(failed.items()))
@@ -217,7 +218,7 @@ def images_of(plan):
   return images
 
 
-def publish(workdir, plan, draw, figures, claims, title, question, outcomes, found):
+def publish(workdir, plan, draw, figures, outcomes, found, **said):
   """Draws what there is, and writes the page; returns its path."""
   cells = collect(plan)
   num_missing = sum(not cell.done for cell in plan.cells.values())
@@ -230,5 +231,4 @@ def publish(workdir, plan, draw, figures, claims, title, question, outcomes, fou
         **({'images': images_of(plan)} if takes_images else {}))
     plots.save(drawings[name], workdir, name)
   return study_page.write(
-      workdir, title=title, question=question, drawings=drawings, claims=claims,
-      plan=plan, outcomes=outcomes, costs=found)
+      workdir, drawings=drawings, plan=plan, outcomes=outcomes, costs=found, **said)

@@ -20,13 +20,15 @@ VERDICTS = {
     None: ('unclear', 'open', '?')}
 
 
-def write(workdir, *, title, question, drawings, claims, plan, outcomes, costs):
+def write(
+    workdir, *, title, question, note, drawings, claims, plan, outcomes, costs):
   """Writes `report.html` into a study's folder: one file that needs nothing else.
 
   Args:
     workdir: the study's folder.
     title: its name.
     question: what it asks, in a sentence.
+    note: what to know before comparing its numbers with others', or ''.
     drawings: {name: `plots.Drawing`}.
     claims: {label: settings}, see `claims.check`.
     plan: a `planning.Plan`.
@@ -47,7 +49,8 @@ def write(workdir, *, title, question, drawings, claims, plan, outcomes, costs):
   tasks = [task_row(task, outcomes, costs, workdir) for task in plan.tasks]
   missing = [cell.name for cell in plan.cells.values() if not cell.done]
   html = templates.get_template('study.html').render(
-      title=title, question=question, style=(HERE / 'style.css').read_text('utf-8'),
+      title=title, question=question, note=note,
+      style=(HERE / 'style.css').read_text('utf-8'),
       num_cells=len(plan.cells), missing=missing, tasks=tasks,
       failed=[task for task in tasks if task['error']],
       total=total(plan, costs), verdicts=VERDICTS,

@@ -12,12 +12,14 @@ from PIL import Image
 from configs import common
 from configs import embed as embed_config
 from configs.evaluate import standard
+from configs.evaluate import svm
 from jaxssl import embed
 from jaxssl import errors
 from jaxssl import evaluate
 from jaxssl import feature_store
 from jaxssl import recipe as recipes
 from jaxssl import train
+from jaxssl.data.sources import voc07
 
 CLASSES = ('dark', 'light')
 
@@ -110,6 +112,36 @@ def test_a_job_scores_a_run_on_another_data_set(run, tmp_path):
   assert result['num_examples'] == {'train': 200, 'test': 100}
   assert result['controls']['chance']['top1'] < 0.2
   assert 0.2 < result['metrics']['top1'] < 0.9
+
+
+def test_a_job_scores_a_run_on_images_with_several_labels(run, tmp_path):
+  """In VOC 2007's layout; the brightness of an image tells its two classes."""
+  voc = tmp_path / 'voc'
+  for folder in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
+    (voc / folder).mkdir(parents=True)
+  lists = {'trainval': [], 'test': []}
+  for i in range(80):
+    c = i % 20
+    things = ''.join(
+        f'<object><name>{voc07.CLASSES[k]}</name><difficult>0</difficult></object>'
+        for k in {c, c // 10})
+    (voc / f'Annotations/{i:06}.xml').write_text(f'<annotation>{things}</annotation>')
+    pixels = np.full((24, 24, 3), 12 * c + i // 20, np.uint8)
+    Image.fromarray(pixels).save(voc / f'JPEGImages/{i:06}.jpg')
+    lists['test' if i % 40 < 20 else 'trainval'].append(f'{i:06}')
+  for split, names in lists.items():
+    (voc / f'ImageSets/Main/{split}.txt').write_text('\n'.join(names))
+  data = {
+      name: dict(name='voc07', root=str(voc), split=split)
+      for name, split in (('train', 'trainval'), ('test', 'test'))}
+  evals = svm.get_config().evals.to_dict()
+  evaluate.evaluate(job(run, evals=evals, eval_data=data), tmp_path)
+  result = results(tmp_path, 'svm', 24)
+  assert result['num_classes'] == 20
+  assert result['num_examples'] == {'train': 40, 'test': 40}
+  assert len(result['metrics']['ap']) == 20
+  assert result['metrics']['map'] > 2 * result['metrics']['chance_map']
+  assert result['controls']['random_init']['map'] > 0
 
 
 def test_training_and_test_images_must_have_the_same_classes(run, tmp_path):

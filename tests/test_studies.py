@@ -9,7 +9,6 @@ from PIL import Image
 
 from configs.studies import parts
 from jaxssl import claims
-from jaxssl import plots
 from jaxssl import published
 from jaxssl import study
 

@@ -63,7 +63,8 @@ def write(tmp_path, done, *, outcomes=None, claims=None, value=0.5):
           cells, [], num_missing=0)
   plan = planned(tmp_path, done)
   path = study_page.write(
-      workdir, title='Domain <1>', question='Does it matter?', plan=plan,
+      workdir, title='Domain <1>', question='Does it matter?', note='Toys.',
+      plan=plan,
       drawings={'domain_matrix': drawing}, outcomes=outcomes or {},
       claims=claims or {}, costs={
           plan.runs[name].folder:

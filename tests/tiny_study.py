@@ -25,7 +25,7 @@ def config(**changes):
           optimizer='lbfgs', schedule='none', rates=(), batch_size=0, seed=0,
           decays=(1e-4, 1e-2), epochs=20, standardize=False)))
   return dict(
-      job='study', title='Two', question='Do two see more than one?',
+      job='study', title='Two', question='Do two see more than one?', note='A toy.',
       pretrain=pretrain, cells=cells, figures=dict(two=figure()), claims={},
       shared='', engine='local', index=-1,
       ray=dict(address='', num_cpus=1.0, num_gpus=0.0, resources={}),

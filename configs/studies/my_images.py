@@ -38,6 +38,8 @@ def get_config(arg=''):
   c = parts.study(
       arg, title='My images',
       question='How much data do I need, and does it work on my images?')
+  if not arg.smoke:
+    c.note = ''
   mine = dict(train=images(arg, 'train'), test=images(arg, 'test'))
   whole = building.source(mine['train'])
   num_images = whole.num_examples

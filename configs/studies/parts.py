@@ -54,6 +54,13 @@ OFFICIAL = {
     'Places365': dict(name='places365', folder='places365', test='val'),
     'GLC20': dict(name='glc20', folder='glc20', test='test')}
 
+NOTES = dict(
+    full='',
+    mini='The images are not the paper\'s: species stand for iNat21, objects for '
+         'ImageNet, scenes for Places365 and remote for GLC20, and the network is '
+         'small. Compare what is above what, not the numbers.',
+    smoke='The images are drawn by the package, few and small: this shows that '
+          'everything runs, not what is true of photographs.')
 SMOKE_IMAGES = 1024
 MILLION = 1_000_000
 
@@ -90,6 +97,7 @@ def study(arg, *, title, question):
   c.job = 'study'
   c.title = title
   c.question = question
+  c.note = NOTES[size(arg)]
   c.pretrain = {}
   c.cells = {}
   c.figures = {}
