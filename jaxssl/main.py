@@ -193,7 +193,7 @@ def one_line(error):
 def help_text():
   configs = sorted(
       str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py')
-      if p.name not in ('common.py', '__init__.py'))
+      if 'def get_config(' in p.read_text('utf-8'))
   return f'{__doc__}\nRecipes:\n  ' + '\n  '.join(configs)
 
 

@@ -96,18 +96,19 @@ def _unit(x):
 @functools.partial(jax.jit, donate_argnums=(0, 1))
 def _merge(similarity, index, queries, rows, start, seen):
   """The best [q, k] so far, and a chunk [m, d] of the bank -> the best [q, k]."""
-  k, m = similarity.shape[1], len(rows)
-  column = start + jnp.arange(m, dtype=jnp.int32)
+  k = similarity.shape[1]
+  column = start + jnp.arange(len(rows), dtype=jnp.int32)
 
   def merge_part(similarity, index, queries):
     # In full precision: a TF32 or bfloat16 product would change who is near.
     new = jnp.matmul(queries, rows.T, precision='highest')        # [q, m]
     new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
-    new, place = jax.lax.top_k(new, min(k, m))
-    similarity = jnp.concatenate([similarity, new], axis=1)
-    index = jnp.concatenate([index, column[place]], axis=1)
-    similarity, place = jax.lax.top_k(similarity, k)
-    return similarity, jnp.take_along_axis(index, place, axis=1)
+    # The best so far first: they win where equal, and little after them is better,
+    # which makes the search faster than one of the new ones alone.
+    similarity, place = jax.lax.top_k(
+        jnp.concatenate([similarity, new], axis=1), k)
+    known = jnp.take_along_axis(index, jnp.minimum(place, k - 1), axis=1)
+    return similarity, jnp.where(place < k, known, start + place - k)
 
   num_parts = min(PARTS, len(queries))
   parts = zip(*(

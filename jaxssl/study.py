@@ -35,8 +35,9 @@ def study(config, workdir):
 
   Args:
     config: nested dicts with `title`, `question` and `note`, for the page; `pretrain`
-      and `cells`, see `planning.make`; `figures`, {name: {'name' of a plug-in in `plots`, `published`,
-      the name of the paper's numbers or '', and the plug-in's settings}}; `claims`,
+      and `cells`, see `planning.make`; `figures`, {name: {'name' of a plug-in in
+      `plots`, `published`, the name of the paper's numbers or '', and the plug-in's
+      settings}}; `claims`,
       {name of a claim: its settings}, see `claims`; `shared`, the folder of
       pretrainings, or '' for `pretrained` beside the workdir; `engine`, a plug-in in
       `engines`, with `index` and `ray`, its settings; and `plan`, whether to stop after

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 NAMES = sorted(
     p.relative_to(ROOT / 'configs').with_suffix('').as_posix().replace('/', '.')
     for p in (ROOT / 'configs').rglob('*.py')
-    if p.name not in ('common.py', 'parts.py', 'pcl_parts.py'))
+    if p.name not in ('common.py', 'parts.py', 'pcl_parts.py', 'protocols.py'))
 
 
 def module(name):

@@ -14,7 +14,8 @@ from jaxssl import study
 
 FOLDER = pathlib.Path(__file__).parents[1] / 'configs' / 'studies'
 NAMES = sorted(
-    p.stem for p in FOLDER.glob('*.py') if not p.stem.endswith('parts'))
+    p.stem for p in FOLDER.glob('*.py')
+    if p.stem not in ('parts', 'pcl_parts', 'protocols'))
 SIZES = ['smoke', 'mini,root=/data/four', '']
 
 

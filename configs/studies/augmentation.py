@@ -13,6 +13,7 @@ Published: nothing, the paper leaves it open. Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 CHANGES = {
     'all': {}, 'no jitter': dict(jitter=0.0), 'no grey': dict(grayscale=0.0),
@@ -41,7 +42,7 @@ def get_config(arg=''):
       c.cells[name] = parts.cell(
           name, eval_data=parts.data_of(arg, domain),
           axes=dict(views=called, seed=seed),
-          evals=dict(granularity=parts.granularity(arg)))
+          evals=dict(granularity=protocols.granularity(arg)))
   c.figures = dict(augmentation=dict(
       name='lines', published='', title='Views and the level of the taxonomy',
       x='level', hue='views', y='granularity/top1_{level}',

@@ -17,6 +17,7 @@ features. Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 SIZES = dict(
     full=(1_000_000, 500_000, 250_000, 125_000, 50_000), mini=(5_800, 1_450, 360),
@@ -34,7 +35,7 @@ def get_config(arg=''):
       question='How many images, and how many labels, does it take?')
   size = parts.size(arg)
   domains = parts.domains(arg)[:DOMAINS[size]]
-  evals = dict(linear=parts.linear(arg), finetune=parts.finetune(arg))
+  evals = dict(linear=protocols.linear(arg), finetune=protocols.finetune(arg))
   for seed in range(arg.seeds):
     for domain in domains:
       add(c, arg, domain, seed, SIZES[size], LABELS[size], evals)
@@ -61,7 +62,7 @@ def add(c, arg, domain, seed, sizes, numbers, evals):
     c.pretrain[name] = parts.pretraining(
         arg, 'supervised', domain, seed=seed, source=eval_data['train'])
     c.cells[name] = parts.cell(
-        name, eval_data=eval_data, evals=dict(linear=parts.linear(arg)),
+        name, eval_data=eval_data, evals=dict(linear=protocols.linear(arg)),
         axes=dict(domain=domain, size='Supervised', labels=labels, seed=seed))
   for num_examples in sizes:
     name = f'simclr_{domain}_{num_examples}_{seed}'

@@ -16,6 +16,7 @@ Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -34,9 +35,9 @@ def get_config(arg=''):
       c.pretrain[f'supervised_{domain}_{seed}'] = parts.pretraining(
           arg, 'supervised', domain, seed=seed)
     for target in domains:
-      evals = dict(linear=parts.linear(arg))
+      evals = dict(linear=protocols.linear(arg))
       if target in (domains[0], domains[-2]):  # iNat21 and Places365.
-        evals['per_class'] = parts.per_class(arg)
+        evals['per_class'] = protocols.per_class(arg)
       for domain in domains:
         c.cells[f'{domain}_to_{target}_{seed}'] = parts.cell(
             f'simclr_{domain}_{seed}', eval_data=parts.data_of(arg, target),

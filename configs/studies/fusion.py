@@ -15,6 +15,7 @@ of equal width, one network's features widened by a random map; see
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -37,7 +38,7 @@ def get_config(arg=''):
         c.cells[f'{method}_{other}_added_to_{target}_{seed}'] = parts.cell(
             runs, eval_data=parts.data_of(arg, target),
             axes=dict(features=called(networks), target=target, seed=seed),
-            evals=dict(fusion=parts.fusion(arg)))
+            evals=dict(fusion=protocols.fusion(arg)))
   c.figures = dict(fusion=dict(
       name='bars', published='cole2022_fusion', title='Two networks side by side',
       x='features', hue='part', panel='target', chance='', where=dict(metric='top1'),

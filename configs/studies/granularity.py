@@ -15,6 +15,7 @@ paper: MoCo, PCL with `pcl`. Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 LEVELS = ('Kingdom', 'Phylum', 'Class', 'Order', 'Family', 'Genus', 'Species')
 
@@ -34,7 +35,7 @@ def get_config(arg=''):
         c.cells[name] = parts.cell(
             name, eval_data=parts.data_of(arg, domain),
             axes=dict(domain=domain, method=parts.CALLED[method], seed=seed),
-            evals=dict(granularity=parts.granularity(arg)))
+            evals=dict(granularity=protocols.granularity(arg)))
   c.figures = dict(granularity=dict(
       name='lines', published='cole2022_granularity', title='How fine a distinction',
       x='level', hue='method', panel='domain', y='granularity/top1_{level}',

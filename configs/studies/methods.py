@@ -15,6 +15,7 @@ BYOL's own here, at the epochs of each recipe. Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 LABELS = dict(
     full=(10_000, 50_000, 125_000, 250_000, 500_000, 1_000_000),
@@ -29,7 +30,7 @@ def get_config(arg=''):
   size, domain = parts.size(arg), parts.domains(arg)[0]
   methods = ('simclr', 'moco_v2', 'byol')
   num_examples = parts.MILLION if size == 'full' else 0
-  evals = dict(linear=parts.linear(arg))
+  evals = dict(linear=protocols.linear(arg))
   for seed in range(arg.seeds):
     for method in methods:
       c.pretrain[f'{method}_{seed}'] = parts.pretraining(

@@ -24,6 +24,7 @@ than photographs. Ours: see docs/studies.md.
 from configs import common
 from configs import simclr_folder
 from configs.studies import parts
+from configs.studies import protocols
 from jaxssl.data import building
 
 PARTS = (1, 4, 16)  # Pretraining on one in so many of the images.
@@ -84,7 +85,7 @@ def get_config(arg=''):
 def add(c, arg, run, pretraining, num_images, num_labels, eval_data, seed):
   c.cells[f'{run}_{num_labels}'] = parts.cell(
       run, eval_data=eval_data,
-      evals=dict(linear=parts.linear(arg), knn=common.knn(k=20)),
+      evals=dict(linear=protocols.linear(arg), knn=common.knn(k=20)),
       axes=dict(
           pretraining=pretraining, images=num_images, labels=num_labels, seed=seed))
 

@@ -1,4 +1,4 @@
-"""What the studies share: arguments, domains, pretrainings, evaluations; three sizes.
+"""What the studies share: arguments, domains and pretrainings, in three sizes.
 
   (nothing)  the paper's: ResNet-50 on up to a million images; `root` is a folder with
              inat21/, imagenet/, places365/ and glc20/ in their official layouts
@@ -24,10 +24,6 @@ from configs import pcl_v2_imagenet
 from configs import simclr_imagenet
 from configs import simsiam_imagenet
 from configs import supervised_imagenet
-from configs.evaluate import finetune as finetune_config
-from configs.evaluate import fusion as fusion_config
-from configs.evaluate import low_shot as low_shot_config
-from configs.evaluate import semi_supervised as semi_supervised_config
 
 RECIPES = {
     'simclr': simclr_imagenet, 'supervised': supervised_imagenet,
@@ -271,24 +267,6 @@ _CHANGES = {
     'jigsaw': _jigsaw}
 
 
-def linear(arg):
-  """The linear classifier: the papers' SGD in full, L-BFGS in the smaller sizes."""
-  if size(arg) == 'full':
-    return common.linear(epochs=90, batch_size=4096, decays=(0.0, 1e-6))
-  return common.linear(
-      epochs=200, batch_size=0, decays=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1), rates=(),
-      optimizer='lbfgs', schedule='none')
-
-
-def by_linear(arg):
-  """The same, for protocols that classify by another: `per_class`, `granularity`."""
-  found = linear(arg)
-  return {
-      k: v for k, v in found.items()
-      if k not in ('every_epochs', 'every_steps', 'train', 'test', 'feature',
-                   'augment')}
-
-
 def data_of(arg, domain, **subset):
   """The images that an evaluation on a domain trains and tests its classifier on."""
   return dict(
@@ -312,58 +290,3 @@ def plain(text):
 def cell(run, *, axes, eval_data, evals, step='last'):
   """A place in the grid; see `planning.make`."""
   return dict(run=run, axes=axes, eval_data=eval_data, evals=evals, step=step)
-
-
-def per_class(arg):
-  """Accuracy of each class and taxon, by the linear classifier."""
-  return dict(
-      name='per_class', every_epochs=0.0, every_steps=0, train='train', test='test',
-      by=by_linear(arg), num_listed=10, feature='h')
-
-
-def knn(arg):
-  """Weighted kNN."""
-  return common.knn(k=200 if size(arg) == 'full' else 20)
-
-
-def granularity(arg):
-  """The linear classifier of the finest labels at every level."""
-  return dict(
-      name='granularity', every_epochs=0.0, every_steps=0, train='train', test='test',
-      per_level=size(arg) != 'smoke', feature='h', by=by_linear(arg))
-
-
-def fusion(arg):
-  """Features side by side, each alone, and each widened."""
-  found = fusion_config.get_config().evals.fusion.to_dict()
-  if size(arg) == 'smoke':
-    found.update(decays=(1e-6, 1e-4, 1e-2), epochs=100)
-  return found
-
-
-def finetune(arg):
-  """Fine-tuning of all weights."""
-  if size(arg) == 'full':
-    return finetune_config.get_config().evals.finetune.to_dict()
-  found = finetune_config.get_config(
-      f'size={side_of(arg)}').evals.finetune.to_dict()
-  return found | dict(
-      rate=0.1, head_rate=0.1, epochs=10 if size(arg) == 'smoke' else 15,
-      batch_size=64)
-
-
-def semi_supervised(arg, percent):
-  """Fine-tuning on a few of the labels."""
-  found = semi_supervised_config.get_config(
-      f'size={side_of(arg)},percent={percent}').evals.semi_supervised.to_dict()
-  if size(arg) != 'full':
-    found.update(rate=0.1, head_rate=0.1, epochs=20, batch_size=64)
-  return found
-
-
-def low_shot(arg):
-  """SVMs on few images of each class."""
-  found = low_shot_config.get_config().evals.low_shot.to_dict()
-  if size(arg) == 'smoke':
-    found.update(shots=(1, 4, 16), num_draws=3)
-  return found

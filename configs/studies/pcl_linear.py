@@ -18,6 +18,7 @@ from configs.evaluate import linear
 from configs.evaluate import svm
 from configs.studies import parts
 from configs.studies import pcl_parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -27,7 +28,7 @@ def get_config(arg=''):
       question='How good are frozen features when there are many labels?')
   full = parts.size(arg) == 'full'
   probe = linear.get_config('source=pcl').evals.linear.to_dict() if full else (
-      parts.linear(arg))
+      protocols.linear(arg))
   machine = svm.get_config().evals.svm.to_dict()
   for seed in range(arg.seeds):
     for method in pcl_parts.methods(arg):

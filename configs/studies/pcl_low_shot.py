@@ -17,6 +17,7 @@ docs/studies.md.
 
 from configs.studies import parts
 from configs.studies import pcl_parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -29,7 +30,7 @@ def get_config(arg=''):
       run = pcl_parts.pretrain(c, arg, method, seed)
       for dataset, eval_data in pcl_parts.targets(arg).items():
         c.cells[f'{run}_{dataset}'] = parts.cell(
-            run, eval_data=eval_data, evals=dict(low_shot=parts.low_shot(arg)),
+            run, eval_data=eval_data, evals=dict(low_shot=protocols.low_shot(arg)),
             axes=dict(
                 method=parts.CALLED[method], dataset=dataset, seed=seed))
   c.figures = dict(pcl_low_shot=dict(

@@ -16,6 +16,7 @@ docs/studies.md.
 from configs.evaluate import clustering
 from configs.studies import parts
 from configs.studies import pcl_parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -26,7 +27,7 @@ def get_config(arg=''):
   every = (25_000, 50_000, 100_000) if parts.size(arg) == 'full' else (16, 32, 64)
   domain = pcl_parts.source(arg)
   evals = dict(
-      linear=parts.linear(arg), knn=parts.knn(arg),
+      linear=protocols.linear(arg), knn=protocols.knn(arg),
       clustering=clustering.get_config('num_runs=1').evals.clustering.to_dict())
   for seed in range(arg.seeds):
     for chosen in (*((k,) for k in every), every):

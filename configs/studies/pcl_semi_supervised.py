@@ -17,6 +17,7 @@ docs/studies.md.
 
 from configs.studies import parts
 from configs.studies import pcl_parts
+from configs.studies import protocols
 
 
 def get_config(arg=''):
@@ -34,7 +35,7 @@ def get_config(arg=''):
       for percent in percents:
         c.cells[f'{run}_{percent}'] = parts.cell(
             run, eval_data=parts.data_of(arg, domain),
-            evals=dict(semi_supervised=parts.semi_supervised(arg, percent)),
+            evals=dict(semi_supervised=protocols.semi_supervised(arg, percent)),
             axes=dict(
                 method=parts.CALLED[method], fraction=percent / 100, seed=seed))
   c.figures = dict(pcl_semi_supervised=dict(

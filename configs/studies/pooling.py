@@ -14,6 +14,7 @@ of four domains below 250k of the own. Ours: see docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 SHARES = dict(full=250_000, mini=1_400, smoke=256)  # Images of each domain in a pool.
 
@@ -62,6 +63,7 @@ def get_config(arg=''):
 
 def cell(arg, run, pretraining, num_examples, target, seed):
   return parts.cell(
-      run, eval_data=parts.data_of(arg, target), evals=dict(linear=parts.linear(arg)),
+      run, eval_data=parts.data_of(arg, target),
+      evals=dict(linear=protocols.linear(arg)),
       axes=dict(
           pretraining=pretraining, size=num_examples, target=target, seed=seed))

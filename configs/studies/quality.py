@@ -17,6 +17,7 @@ docs/studies.md.
 """
 
 from configs.studies import parts
+from configs.studies import protocols
 
 CLEAN = 'clean'
 
@@ -51,7 +52,7 @@ def get_config(arg=''):
             name, eval_data=parts.data_of(arg, domain),
             axes=dict(
                 corruption=called, method=parts.CALLED[method], seed=seed),
-            evals=dict(linear=parts.linear(arg)))
+            evals=dict(linear=protocols.linear(arg)))
   c.figures = dict(quality=dict(
       name='bars', published='cole2022_quality',
       title='What poor pretraining images cost', x='corruption', hue='method',
