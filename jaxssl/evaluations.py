@@ -106,20 +106,26 @@ class Evaluations:
       if name in arguments:
         arguments[name] = self.batches(arguments[name])
     if arguments.get('augment'):
-      arguments['augment'] = self._random_view(arguments['augment'], settings['seed'])
+      method, protocol = self.recipe.method, plugins.load('evals', settings['name'])
+      # Frozen features are those of `embed`; a protocol may train the network instead.
+      network = method.tune if getattr(protocol, 'TUNES', False) else method.embed
+      arguments['augment'] = self._random_view(
+          network, arguments['augment'], settings['seed'])
     return arguments
 
-  def _random_view(self, settings, seed):
+  def _random_view(self, network, settings, seed):
     with errors.user_mistakes('config.evals'):
       view = functools.partial(
           augment.view, **augment.check(augment.view, settings, what='augment'))
-    return features.with_random_view(self.recipe.method.embed, view, seed=seed)
+    return features.with_random_view(network, view, seed=seed)
 
   def _view_embeds(self):
     views = self.recipe.config['views']
     if len(views) != 2:
       return None
-    return [self._random_view(views[v], self.recipe.seed) for v in sorted(views)]
+    return [
+        self._random_view(self.recipe.method.embed, views[v], self.recipe.seed)
+        for v in sorted(views)]
 
   def run(self, params, extra, keys=None):
     """Runs evaluations on a state.

@@ -153,6 +153,8 @@ def with_view(embed, view):
 def with_random_view(embed, view, *, seed):
   """The embed of canvases that takes a random view of each, another in each epoch.
 
+  What else it is given, it passes on: `embed` may as well be the `tune` of a method.
+
   A view is a function of the seed, the epoch and the example's id; the batches come
   from `in_epoch`.
 
@@ -167,9 +169,10 @@ def with_random_view(embed, view, *, seed):
     image = image.astype(jnp.float32) / 255
     return view(jax.random.fold_in(rng, index), image, size)
 
-  def embed_canvases(params, extra, canvases):
+  def embed_canvases(params, extra, canvases, *more):
     keys = ('image', 'size', 'index', 'epoch')
-    return embed(params, extra, jax.vmap(one_view)(*(canvases[k] for k in keys)))
+    views = jax.vmap(one_view)(*(canvases[k] for k in keys))
+    return embed(params, extra, views, *more)
   return embed_canvases
 
 

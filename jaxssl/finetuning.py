@@ -41,7 +41,7 @@ def check(
   """The settings of a fine-tuning, once they are known to be in range.
 
   Args:
-    augment: the embed of random views (`features.with_random_view`).
+    augment: the `tune` of a method on random views (`features.with_random_view`).
     num_classes: how many classes there are.
     rate: the encoder's learning rate at the first step, per 256 examples.
     head_rate: the classifier's.
@@ -67,7 +67,8 @@ def check(
       raise ValueError(f'{name} is {value}; it must be a number above 0.')
   for name, value, least in (
       ('num_classes', num_classes, 2), ('decay', decay, 0), ('epochs', epochs, 1),
-      ('batch_size', batch_size, 1), ('seed', seed, 0)):
+      # Of 2, an odd number would leave one image alone, which has no statistics.
+      ('batch_size', batch_size, 3), ('seed', seed, 0)):
     if not least <= value < math.inf:
       raise ValueError(f'{name} is {value}; it must be {least} or more.')
   if not re.fullmatch(r'h|z\d*', feature):
@@ -91,10 +92,10 @@ def evaluate(embed, augment, settings, params, extra, examples, test):
 
   Args:
     embed: see `features`; the test images are seen through it.
-    augment: the embed of random views, for training.
+    augment: the `tune` of a method on random views, for training.
     settings: `Settings`.
     params: the encoder's, which stay as they are: copies are trained.
-    extra: the method's other state; never changed.
+    extra: the method's other state, which stays as well.
     examples: {name: [n, ...]} as `labelled.gather` makes it, with labels.
     test: batches with labels.
 
@@ -106,7 +107,7 @@ def evaluate(embed, augment, settings, params, extra, examples, test):
   """
   # Before the training, which takes long.
   ids, truth = labelled.ids_and_labels(test, settings.num_classes, what='The test set')
-  params, head, loss = fit(augment, settings, params, extra, examples)
+  params, extra, head, loss = fit(augment, settings, params, extra, examples)
   diverged = not math.isfinite(loss)
   if diverged:
     ranks = np.full(len(truth), settings.num_classes)
@@ -128,7 +129,8 @@ def fit(augment, settings, params, extra, examples):
   ceil(n / batch_size) minibatches whose sizes differ by at most one.
 
   All parameters that the feature depends on are trained, and others at most decay.
-  Batch norms use the statistics kept in `extra`, which stay.
+  Batch norms use the statistics of each minibatch over all devices, and the kept ones
+  of `extra`, with which the test set is seen, move on from those of pretraining.
 
   With several processes each takes all of every minibatch, and has the result.
 
@@ -136,44 +138,45 @@ def fit(augment, settings, params, extra, examples):
     augment, settings, params, extra, examples: see `evaluate`.
 
   Returns:
-    The new params, the classifier as `probes.Heads` of one, and the mean loss of the
-    last epoch; where a loss is not finite the training ends, and this is NaN.
+    The new params and extra, the classifier as `probes.Heads` of one, and the mean
+    loss of the last epoch; where a loss is not finite the training ends, and this is
+    NaN.
 
   Raises:
-    ValueError: the embed does not give the feature.
+    ValueError: the model does not give the feature.
   """
   num_steps = -(-len(examples['label']) // settings.batch_size)
   init, step = _mapped_step(augment, settings, num_steps, tuple(parallel.devices()))
-  params, extra = parallel.replicate((params, extra))
   first = next(_minibatches(examples, num_steps, seed=settings.seed, epoch=0))
   width = _width(augment, params, extra, first, settings.feature)
   params = {'encoder': params, 'head': {
       'kernel': np.zeros((width, settings.num_classes), np.float32),
       'bias': np.zeros(settings.num_classes, np.float32)}}
-  state = parallel.replicate((params, init(params)))
+  state = parallel.replicate((params, extra, init(params)))
   for epoch in range(settings.epochs):
     losses, counts = [], []
     for batch in _minibatches(examples, num_steps, seed=settings.seed, epoch=epoch):
       preemption.heed()
       # The devices train on one minibatch while this one is gathered, and no more wait.
       jax.block_until_ready(state)
-      state, loss = step(state, extra, parallel.split(batch))
+      state, loss = step(state, parallel.split(batch))
       losses.append(loss)
       counts.append(np.count_nonzero(batch['weight']))
     loss = float(np.average(jax.device_get(losses), weights=counts))
     if not math.isfinite(loss):
       loss = math.nan
       break
-  params = state[0]
+  params, extra, _ = state
   head = jax.device_get(params['head'])
   head = probes.Heads(head['kernel'][:, None], head['bias'][None])
-  return params['encoder'], head, loss
+  return params['encoder'], extra, head, loss
 
 
 def _minibatches(examples, num_steps, *, seed, epoch):
   """Yields the batches of an epoch, padded to one size that divides over devices.
 
-  `weight` makes the mean over all rows that over the examples: the padding has none.
+  `weight` makes a mean over all rows one over the examples, in the loss and in batch
+  norms: the padding has none.
   """
   n = len(examples['label'])
   b = -(-n // num_steps)
@@ -189,7 +192,9 @@ def _minibatches(examples, num_steps, *, seed, epoch):
 
 
 def _width(augment, params, extra, batch, feature):
-  found = jax.eval_shape(augment, params, extra, batch)
+  tune = jax.vmap(augment, (None, None, 0), axis_name=parallel.AXIS)
+  found, _ = jax.eval_shape(
+      tune, params, extra, jax.tree.map(lambda x: x[None], batch))
   if feature not in found:
     raise ValueError(
         f'The model gives no feature {feature!r}. '
@@ -199,7 +204,7 @@ def _width(augment, params, extra, batch, feature):
 
 @functools.lru_cache(maxsize=8)  # One compilation for all checkpoints and controls.
 def _mapped_step(augment, settings, steps_per_epoch, devices):
-  """The optimiser's init, and the mapped (state, extra, batch) -> state, loss."""
+  """The optimiser's init, and the mapped (state, batch) -> state, loss."""
   del devices  # Part of what the cache goes by.
   rates = {'encoder': settings.rate, 'head': settings.head_rate}
   tx = optax.multi_transform({
@@ -210,21 +215,22 @@ def _mapped_step(augment, settings, steps_per_epoch, devices):
           steps_per_epoch=steps_per_epoch, batch_size=settings.batch_size)[0]
       for part, rate in rates.items()}, {part: part for part in rates})
 
-  def step(state, extra, batch):
-    params, opt_state = state
+  def step(state, batch):
+    params, extra, opt_state = state
 
     def loss_fn(params):
-      found = augment(params['encoder'], extra, batch)
+      found, new = augment(
+          params['encoder'], extra, batch, batch['weight'][None])
       logits = jnp.matmul(
           found[settings.feature].astype(jnp.float32), params['head']['kernel'],
           precision='highest') + params['head']['bias']            # [b, k]
       each = optax.softmax_cross_entropy_with_integer_labels(logits, batch['label'])
       # Averaged here and the gradient again below: right under pmap and shard_map.
-      return parallel.mean((batch['weight'] * each).mean())
+      return parallel.mean((batch['weight'] * each).mean()), new
 
-    loss, grads = jax.value_and_grad(loss_fn)(params)
+    (loss, extra), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
     updates, opt_state = tx.update(parallel.mean(grads), opt_state, params)
-    return (optax.apply_updates(params, updates), opt_state), loss
+    return (optax.apply_updates(params, updates), extra, opt_state), loss
 
   # The state is not donated: the first one's parameters are the caller's.
-  return tx.init, parallel.mapped(step, (None, None, 0), (None, None))
+  return tx.init, parallel.mapped(step, (None, 0), (None, None))

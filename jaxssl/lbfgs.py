@@ -17,30 +17,30 @@ from jaxssl import preemption
 from jaxssl import probes
 from jaxssl import scoring
 
-FLAT = 1e-5      # A head is done once its gradient has shrunk to this share of its norm,
-SHORTEST = 2**-15  # or when not even a step of this length is an improvement.
-ROUNDING = 1e-6  # By what share float32 may misjudge an objective.
+FLAT = 1e-5           # A head is done once its gradient has shrunk to this share,
+SHORTEST = 2 ** -15   # or where a step of this share of the full one gains nothing.
+ROUNDING = 1e-6       # By what share float32 may misjudge an objective.
 SOLVER = optax.scale_by_lbfgs(memory_size=10)
 
 
 class State(NamedTuple):
-  """Where the heads are, in the coordinates of `_Basis`; g comes first everywhere."""
+  """Where the heads are, in the coordinates of a `Basis`; g comes first."""
   at: probes.Heads         # [g, d, k] and [g, k], the best so far.
   value: jax.Array         # [g] the objective there,
   norm: jax.Array          # [g] the length of its gradient, and
   steepest: jax.Array      # [g] the most that this has been.
   direction: probes.Heads  # In which the next step goes,
-  slope: jax.Array         # [g] how steeply the objective falls there, and
-  step: jax.Array          # [g] how far.
-  solver: Any
+  slope: jax.Array         # [g] the objective's along it, and
+  step: jax.Array          # [g] which share of it is taken.
+  solver: Any              # What L-BFGS remembers.
   running: jax.Array       # [g] bool.
 
 
-class _Basis(NamedTuple):
-  """Coordinates in which the objective is about as steep in all directions."""
-  axes: np.ndarray    # [d, d] the principal axes of the features, in columns.
+class Basis(NamedTuple):
+  """Coordinates in which the objective curves about alike in all directions."""
+  axes: np.ndarray     # [d, d] the principal axes of the features, in columns.
   weights: np.ndarray  # [g, d] the unit along each of them, and
-  biases: np.ndarray   # that of the biases.
+  biases: np.ndarray   # [] that of the biases.
 
   def heads(self, at):
     """[g, d, k] and [g, k] coordinates -> `probes.Heads`."""
@@ -51,7 +51,8 @@ class _Basis(NamedTuple):
 
   def gradient(self, of_heads):
     """The gradient by coordinates from that by `probes.Heads`."""
-    weights = jnp.einsum('de,dgk->gek', self.axes, of_heads.weights, precision='highest')
+    weights = jnp.einsum(
+        'de,dgk->gek', self.axes, of_heads.weights, precision='highest')
     return probes.Heads(
         self.weights[:, :, None] * weights, self.biases * of_heads.biases)
 
@@ -121,7 +122,7 @@ def _basis(covariance, decays, num_classes):
   # Flatter ones are no more than rounding.
   curvature = np.maximum(curvature, 1e-6 * curvature.max(1, keepdims=True))
   unit = 1 / np.sqrt(np.where(curvature > 0, curvature, 1))
-  return _Basis(
+  return Basis(
       axes.astype(np.float32), unit.astype(np.float32),
       np.float32(np.sqrt(num_classes)))
 
@@ -162,38 +163,39 @@ def _covariance(data, starts, *, length):
 
 @functools.partial(jax.jit, static_argnames='length', donate_argnums=0)
 def _iterate(state, decays, basis, data, starts, *, length):
-  """Takes a step with each head, and keeps it or halves the next.
+  """Tries a step of each head; where it gains nothing the next is half as long.
 
-  As each head goes its own way, none waits for the line search of another.
+  Each head is at its own point of its line search: none waits for another.
   """
-  trial = optax.tree.add(state.at, jax.vmap(optax.tree.scale)(state.step, state.direction))
+  trial = jax.tree.map(
+      lambda at, direction: at + _each(state.step, at) * direction,
+      state.at, state.direction)
   value, grad = _objective(trial, decays, basis, data, starts, length)
-  # A head whose heads' pairs
-  fall = jax.vmap(optax.tree.vdot)(grad, state.direction)
-  armijo = value <= state.value + 1e-4 * state.step * state.slope
-  # What it falls by may be less than the rounding of the value: the slope tells more.
-  near = value <= state.value + ROUNDING * jnp.abs(state.value)
-  better = armijo | (near & (jnp.abs(fall) <= 0.9 * jnp.abs(state.slope)))
+  # Enough gained (Armijo); or, where rounding hides a gain, less steep than before.
+  gained = value <= state.value + 1e-4 * state.step * state.slope
+  equal = value <= state.value + ROUNDING * jnp.abs(state.value)
+  slope_there = jax.vmap(optax.tree.vdot)(grad, state.direction)
+  flatter = jnp.abs(slope_there) <= 0.9 * jnp.abs(state.slope)
+  better = state.running & (gained | (equal & flatter))
+
   norm = jax.vmap(optax.tree.norm)(grad)
   steepest = jnp.maximum(state.steepest, norm)
-  back, solver = jax.vmap(SOLVER.update)(grad, state.solver, trial)
-  direction = optax.tree.scale(-1, back)
+  uphill, solver = jax.vmap(SOLVER.update)(grad, state.solver, trial)
+  direction = jax.tree.map(jnp.negative, uphill)
   slope = jax.vmap(optax.tree.vdot)(grad, direction)
   progress = (value < state.value) | (norm < state.norm)
-  running = progress & (norm > FLAT * steepest) & (slope < 0)
   accepted = State(
       trial, value, norm, steepest, direction, slope, jnp.ones_like(value), solver,
-      running)
-  step = state.step / 2
-  refused = state._replace(step=step, running=step >= SHORTEST)
+      state.running & progress & (norm > FLAT * steepest) & (slope < 0))
+  refused = state._replace(
+      step=state.step / 2, running=state.running & (state.step > SHORTEST))
+  return jax.tree.map(
+      lambda new, old: jnp.where(_each(better, new), new, old), accepted, refused)
 
-  def choose(new, old):
-    def pick(flags, a, b):
-      return jnp.where(flags.reshape(flags.shape + (1,) * (a.ndim - 1)), a, b)
-    return pick(state.running & better, new, old)
 
-  new = jax.tree.map(choose, accepted, refused)
-  return new._replace(running=new.running & state.running)
+def _each(of_heads, like):
+  """[g] -> [g, 1, ...], to go with an array of so many axes."""
+  return of_heads.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _objective(at, decays, basis, data, starts, length):

@@ -12,8 +12,8 @@ import numpy as np
 from jaxssl import preemption
 from jaxssl import scoring
 
-BANK_ROWS = 32_768   # On the device at a time, with as many columns of similarities
-QUERY_ROWS = 1024    # for so many queries: 128 MB.
+BANK_ROWS = 16_384   # On the device at a time, with as many columns of similarities
+QUERY_ROWS = 1024    # for so many queries: 64 MB.
 PARTS = 8            # Of these, side by side: on a CPU `top_k` itself uses one core.
 
 

@@ -133,6 +133,7 @@ def test_a_study_chooses_its_claims():
 
 def test_no_numbers_yet():
   settings = {name: {} for name in claims.CLAIMS} | {
+      'beats': dict(statement='So.', comparisons=()),
       'one_source_is_best_elsewhere': dict(source='a'),
       'pooled_is_below_in_domain': dict(pairs={'a': 'b'}),
       'fusing': dict(target='a', helps=True)}
@@ -141,9 +142,30 @@ def test_no_numbers_yet():
 
 
 @pytest.mark.parametrize('given, told', [
-    ({'nothing': {}}, "No claim 'nothing' in jaxssl/claims.py. There are: in_domain"),
+    ({'nothing': {}}, "No claim 'nothing' in jaxssl/claims.py. There are: beats, in"),
     ({'fusing': dict(figure='x')}, "No figure 'x' for the claim 'fusing'. There a"),
     ({'fusing': {}}, 'config.claims.fusing lacks helps, target')])
 def test_mistakes(given, told):
   with pytest.raises(ValueError, match=told):
     claims.check({'f': plots.Drawing(None, [], ())}, given)
+
+
+def test_any_place_can_be_claimed_to_beat_another():
+  """By hand: 0.8 +- 0.05 against 0.6 +- 0.05 and 0.79 +- 0.05."""
+  def row(kind, value):
+    return {
+        'kind': kind, 'value': value, 'low': value - 0.05, 'high': value + 0.05,
+        'num_seeds': 1, 'by_seed': {0: value}}
+
+  rows = [row('mine', 0.8), row('other', 0.6), row('near', 0.79)]
+
+  def found(first, second):
+    return claims.beats(rows, statement='It is so.', comparisons=[
+        dict(called='x', first={'kind': first}, second={'kind': second})])
+
+  assert found('mine', 'other').holds and found('other', 'mine').holds is False
+  assert found('mine', 'near').holds is None
+  assert found('mine', 'absent').numbers == []
+  half = 100 * 0.05 * 2 ** 0.5
+  assert found('mine', 'other').numbers == [
+      f'x: 80.0 and 60.0, difference +20.0 (+{20 - half:.1f} to +{20 + half:.1f})']

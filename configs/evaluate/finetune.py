@@ -16,10 +16,10 @@ cosine without warm-up, no decay, crops and flips, 30 epochs.
 as SimCLR v2 does with a projector of three layers (https://arxiv.org/abs/2006.10029,
 Section 2.1).
 
-Ours: batches of 256 where SimCLR's are of 4096; batch norms keep the statistics of
-pretraining; the classifier starts from zero. A rate of its own for the classifier is
-`head_rate`. The row of the untrained network is training from scratch, without batch
-normalisation: `supervised_imagenet.py` is the stronger baseline.
+Ours: batches of 256 where SimCLR's are of 4096, which are also what batch norms see;
+the classifier starts from zero. A rate of its own for the classifier is `head_rate`.
+The row of the untrained network is training from scratch with these settings;
+`supervised_imagenet.py` has longer ones that suit it.
 """
 
 from configs import common

@@ -79,6 +79,24 @@ def get_config(arg=''):
           hue='pretraining', y='linear/top1', control='before training',
           where=dict(images=num_images, pretraining=kinds), order=kinds,
           names=dict(pretraining='trained on')))
+  mine = dict(pretraining='my images', images=num_images)
+  counts = (num_labels, num_labels // 4)
+  c.claims = dict(
+      more_images_help=beats(
+          'More of your images help: all of them do better than a quarter.', [
+              (f'{n:,} labels', dict(mine, labels=n),
+               dict(mine, labels=n, images=num_images // 4)) for n in counts]),
+      own_images_are_better=beats(
+          'Your own images are better to pretrain on than as many others.', [
+              (f'{n:,} labels, against {kind}', dict(mine, labels=n),
+               dict(pretraining=kind, images=num_images, labels=n))
+              for n in counts for kind in kinds[1:]]),
+      pretraining_beats_labels_alone=beats(
+          'Pretraining without labels, then a linear classifier, does better than '
+          'training on the labels alone.', [
+              (f'{n:,} labels', dict(mine, labels=n),
+               dict(pretraining='from scratch', images=n, labels=n))
+              for n in counts]))
   return c
 
 
@@ -88,6 +106,14 @@ def add(c, arg, run, pretraining, num_images, num_labels, eval_data, seed):
       evals=dict(linear=protocols.linear(arg), knn=common.knn(k=20)),
       axes=dict(
           pretraining=pretraining, images=num_images, labels=num_labels, seed=seed))
+
+
+def beats(statement, comparisons):
+  """A claim of the curve: in each comparison the first place is above the second."""
+  return dict(
+      name='beats', figure='my_images', statement=statement, comparisons=tuple(
+          dict(called=called, first=first, second=second)
+          for called, first, second in comparisons))
 
 
 def images(arg, split):

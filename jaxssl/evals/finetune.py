@@ -8,7 +8,8 @@ from jaxssl import finetuning
 from jaxssl import labelled
 
 PROTOCOL = 'finetune'
-VERSION = 1
+VERSION = 2
+TUNES = True
 
 
 def make(
@@ -20,13 +21,13 @@ def make(
   rate * batch_size / 256. The last weights are scored, once; nothing is chosen by
   the test set. The checkpoint stays as it is.
 
-  The control row of random initialisation is this same training from scratch. Note
-  that an untrained network's batch norms keep mean 0 and variance 1, so it trains
-  from scratch without normalisation: supervised pretraining is the stronger
-  baseline.
+  Batch norms go on with the statistics of each minibatch, as in SimCLR's code; the
+  test set is seen with the running ones. The control row of random initialisation
+  is this same training from scratch, batch norm and all, though as short and at the
+  same rate: supervised pretraining may be given longer.
 
-  Departures from SimCLR: batch norms use the statistics that pretraining kept, where
-  SimCLR goes on with those of each batch; the classifier starts from zero.
+  The departure from SimCLR: the classifier starts from zero. Version 1 kept the batch
+  norms at the statistics of pretraining, and learned much less.
 
   SimCLR v2 (https://arxiv.org/abs/2006.10029, Section 2.1) fine-tunes from the first
   of its projector's three layers: `feature` 'z1'. That layer is trained too, and the
@@ -38,12 +39,13 @@ def make(
       `labelled.gather`.
     test: batches with labels.
     num_classes: how many classes there are.
-    augment: the embed of random views; see `finetuning.check`, as for the following.
+    augment: the `tune` of a method on random views; see `finetuning.check`, as for
+      the following.
     rate: the encoder's learning rate, per 256 examples.
     head_rate: the classifier's.
     decay: weight decay of kernels.
     epochs: passes over the training examples.
-    batch_size: of a minibatch, at most.
+    batch_size: of a minibatch, at most; 3 or more.
     seed: of the order.
     feature: 'h', 'z', or a layer of the projector such as 'z1'.
 

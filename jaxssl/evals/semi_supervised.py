@@ -11,7 +11,8 @@ from jaxssl import finetuning
 from jaxssl import labelled
 
 PROTOCOL = 'semi_supervised'
-VERSION = 1
+VERSION = 2
+TUNES = True
 
 
 def make(
@@ -25,8 +26,8 @@ def make(
   one, and that of 1 % lies inside that of 10 %. An id is the place of an example in
   the training set.
 
-  A list may as well hold names of files, as SimCLR's for ImageNet do. The departures
-  of `finetune` are this protocol's too.
+  A list may as well hold names of files, as SimCLR's for ImageNet do. The departure
+  of `finetune` is this protocol's too.
 
   Args:
     embed, train, test, num_classes, augment: see `finetune`; only the chosen

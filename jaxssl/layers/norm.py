@@ -86,7 +86,8 @@ class BatchNorm(nn.Module):
       x: the images' features.
       train: use the statistics of the batch, and update the kept ones.
       groups: see `split_groups`; None for one group, the whole batch. The kept
-        statistics then learn from the mean over the groups.
+        statistics then learn from the mean over the groups. A single group [1, b]
+        may say how much each image counts, 1 on average: padding counts 0.
     """
     shape = x.shape[-1:]
     running_mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
@@ -99,7 +100,7 @@ class BatchNorm(nn.Module):
       kept = (mean, var) if groups is None else (mean.mean(0), var.mean(0))
       for running, new in zip((running_mean, running_var), kept):
         running.value = MOMENTUM * running.value + (1 - MOMENTUM) * new
-      if groups is not None:
+      if groups is not None and len(groups) > 1:
         mean, var = (of_each_image(s, groups, x.ndim) for s in (mean, var))
 
     slope = lax.rsqrt(var + EPSILON)

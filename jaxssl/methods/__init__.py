@@ -22,6 +22,10 @@ class Method(NamedTuple):
   `metrics` has 'loss' and, where it is known, 'chance': the loss of a network that has
   learned nothing.
 
+  `tune` is what `embed` is in training, for `finetuning`: batch norms use the
+  statistics of the batch over all devices, and those that `embed` reads move on. It
+  runs inside the mapped axis, too.
+
   `refresh` runs on the host and may use all devices. Its `embed_train` is
   (params, extra) -> {'h': [n, e], 'z': [n, d]}, float32 on the host: the features of
   the evaluation views of all n training images, row i those of example i.
@@ -29,6 +33,8 @@ class Method(NamedTuple):
   init: Callable[..., Any]   # (rng, views) -> params, extra
   loss: Callable[..., Any]   # (params, extra, batch) -> loss, (extra, metrics)
   embed: Callable[..., Any]  # (params, extra, images) -> {'h': [b, e], 'z': [b, d]}
+  tune: Callable[..., Any]
+  # (params, extra, images, groups=None) -> what `embed` gives, extra; see below
   refresh: Callable[..., Any] | None = None
   # (rng, params, extra, embed_train) -> extra, before the first step of an epoch
   warmup_epochs: int = 0  # Epochs before the first refresh.
@@ -40,9 +46,9 @@ def model_functions(model):
   """The two uses of a model that every method shares.
 
   Returns:
-    apply_train: (params, extra, images, groups=None) -> {'h', 'z'}, extra with new
-      statistics; `params` may hold more than the model's own; `groups` are those of
-      `norm.split_groups`.
+    apply_train: (params, extra, images, groups=None) -> {'h', 'z', ...}, extra with
+      new statistics; `params` may hold more than the model's own; `groups` are those
+      of `norm.BatchNorm`.
     embed: (params, extra, images) -> {'h', 'z', 'z1', ...} with the kept statistics.
   """
   def variables(params, extra):

@@ -36,7 +36,7 @@ def make(model, *, momentum, predictor_hidden, total_steps):
   online = model.clone(
       predictor=heads.predictor(name='byol', hidden=predictor_hidden))
   apply_online, _ = methods.model_functions(online)
-  apply_target, embed = methods.model_functions(model)
+  apply_train, embed = methods.model_functions(model)
 
   def init(rng, views):
     if len(views) != 2:
@@ -65,7 +65,7 @@ def make(model, *, momentum, predictor_hidden, total_steps):
       view = batch['views'][name]
       out, extra = apply_online(params, extra, view)
       predictions.append(out['p'])
-      out, target = apply_target(target['params'], target, view)
+      out, target = apply_train(target['params'], target, view)
       targets.append(out['z'])
 
     distance = sum(                                               # [b]
@@ -78,7 +78,7 @@ def make(model, *, momentum, predictor_hidden, total_steps):
         'momentum': momentum_at(step, start=momentum, total_steps=total_steps)}
     return distance, ({**extra, 'target': target}, metrics)
 
-  return methods.Method(init, loss, embed)
+  return methods.Method(init, loss, embed, apply_train)
 
 
 def momentum_at(step, *, start, total_steps):

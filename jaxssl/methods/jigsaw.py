@@ -106,7 +106,10 @@ def make(model, *, grid, tile_size, num_permutations, hidden, seed):
   def embed(params, extra, images):
     return embed_model(params, extra, standardize(images))
 
-  return methods.Method(init, loss, embed)
+  def tune(params, extra, images, groups=None):
+    return apply_train(params, extra, standardize(images), groups)
+
+  return methods.Method(init, loss, embed, tune)
 
 
 def cut_tiles(rng, image, *, grid, tile_size):

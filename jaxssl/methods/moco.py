@@ -14,7 +14,7 @@ from jaxssl import momentum as momentum_lib
 def make(
     model, *, temperature, momentum, queue_size, num_splits, symmetric, batch_size):
   """MoCo on a model with a projector; see `momentum.make_contrast`."""
-  _, embed = methods.model_functions(model)
+  apply_train, embed = methods.model_functions(model)
   init, contrast = momentum_lib.make_contrast(
       model, temperature=temperature, momentum=momentum, queue_size=queue_size,
       num_splits=num_splits, symmetric=symmetric, batch_size=batch_size)
@@ -30,4 +30,4 @@ def make(
         'contrast_top1': (logits[:, 0] > logits[:, 1:].max(1)).mean()}
     return info_nce, (extra, metrics)
 
-  return methods.Method(init, loss, embed)
+  return methods.Method(init, loss, embed, apply_train)

@@ -71,7 +71,7 @@ def make(
     raise ValueError(
         f'num_negatives is {num_negatives}; layout {layout!r} then needs {needed} '
         f'clusters, and num_clusters has {min(ks)}.')
-  _, embed = methods.model_functions(model)
+  apply_train, embed = methods.model_functions(model)
   init_contrast, contrast = momentum_lib.make_contrast(
       model, temperature=temperature, momentum=momentum, queue_size=queue_size,
       num_splits=num_splits, symmetric=False, batch_size=batch_size)
@@ -135,7 +135,7 @@ def make(
         'num_empty': found.num_empty}
 
   return methods.Method(
-      init, loss, embed, refresh, warmup_epochs=warmup_epochs,
+      init, loss, embed, apply_train, refresh, warmup_epochs=warmup_epochs,
       summarize=clusters.summary)
 
 

@@ -46,4 +46,4 @@ def make(model, *, temperature):
         'contrast_top1': (logits.argmax(1) == positive).mean()}
     return nt_xent, (extra, metrics)
 
-  return methods.Method(init, loss, embed)
+  return methods.Method(init, loss, embed, apply_train)

@@ -23,8 +23,8 @@ def make(model, *, predictor_hidden):
   """
   predicting = model.clone(
       predictor=heads.predictor(name='simsiam', hidden=predictor_hidden))
-  apply_train, _ = methods.model_functions(predicting)
-  _, embed = methods.model_functions(model)
+  apply_predicting, _ = methods.model_functions(predicting)
+  apply_train, embed = methods.model_functions(model)
 
   def init(rng, views):
     if len(views) != 2:
@@ -37,12 +37,12 @@ def make(model, *, predictor_hidden):
   def loss(params, extra, batch):
     view_a, view_b = (batch['views'][name] for name in sorted(batch['views']))
     # One at a time: each has its own batch statistics.
-    a, extra = apply_train(params, extra, view_a)
-    b, extra = apply_train(params, extra, view_b)
+    a, extra = apply_predicting(params, extra, view_a)
+    b, extra = apply_predicting(params, extra, view_b)
     cosine = (
         losses.negative_cosine(a['p'], b['z'])
         + losses.negative_cosine(b['p'], a['z'])).mean() / 2
     metrics = {'loss': cosine, 'chance': 0.0, 'z_std': heads.spread(a['z'])}
     return cosine, (extra, metrics)
 
-  return methods.Method(init, loss, embed)
+  return methods.Method(init, loss, embed, apply_train)

@@ -53,4 +53,4 @@ def make(model, *, num_classes, label_smoothing):
         'train_top1': (logits.argmax(1) == batch['label']).mean()}
     return cross_entropy, (extra, metrics)
 
-  return methods.Method(init, loss, embed)
+  return methods.Method(init, loss, embed, apply_train)
