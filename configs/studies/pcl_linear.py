@@ -40,11 +40,13 @@ def get_config(arg=''):
             run, eval_data=eval_data,
             evals=dict(svm=machine) if dataset == 'VOC07' else dict(linear=probe),
             axes=dict(
-                method=parts.CALLED[method], dataset=dataset, seed=seed))
+                method=parts.CALLED[method], seed=seed,
+                dataset=pcl_parts.called(arg, dataset)[0]))
   c.figures = dict(pcl_linear=dict(
       name='bars', published=pcl_parts.published(arg, 'pcl2021_linear'),
       title='Frozen features, all labels', x='dataset', hue='method',
       y='linear/top1 or svm/map or svm/top1', control='Random',
-      order=('ImageNet', 'VOC07', 'Places205', *pcl_parts.ORDER),
+      order=(
+          *pcl_parts.called(arg, 'ImageNet', 'VOC07', 'Places205'), *pcl_parts.ORDER),
       names=dict(y='top-1, or mAP on VOC07' if full else 'top-1 accuracy')))
   return c

@@ -32,11 +32,13 @@ def get_config(arg=''):
         c.cells[f'{run}_{dataset}'] = parts.cell(
             run, eval_data=eval_data, evals=dict(low_shot=protocols.low_shot(arg)),
             axes=dict(
-                method=parts.CALLED[method], dataset=dataset, seed=seed))
+                method=parts.CALLED[method], seed=seed,
+                dataset=pcl_parts.called(arg, dataset)[0]))
   c.figures = dict(pcl_low_shot=dict(
       name='lines', published=pcl_parts.published(arg, 'pcl2021_low_shot'),
       title='Few labelled images of a class', x='k', hue='method', panel='dataset',
       log=True, y='low_shot/map_k{k}_mean or low_shot/top1_k{k}_mean',
-      control='Random', order=('VOC07', 'Places205', *pcl_parts.ORDER[::-1]),
+      control='Random', order=(
+          *pcl_parts.called(arg, 'VOC07', 'Places205'), *pcl_parts.ORDER[::-1]),
       names=dict(k='labelled images of each class', y='mAP or top-1')))
   return c

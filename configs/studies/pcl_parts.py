@@ -43,6 +43,14 @@ def targets(arg):
       'Places205': parts.data_of(arg, 'scenes')}
 
 
+def called(arg, *datasets):
+  """What figures call the paper's data sets: 'objects as VOC07' in small sizes."""
+  if parts.size(arg) == 'full':
+    return datasets
+  ours = {'ImageNet': source(arg), 'VOC07': 'objects', 'Places205': 'scenes'}
+  return tuple(f'{ours[name]} as {name}' for name in datasets)
+
+
 def pretrain(c, arg, method, seed, **changes):
   """Adds a pretraining; returns its name."""
   name = '_'.join([method, *map(str, changes.values()), str(seed)])
