@@ -192,9 +192,10 @@ def _minibatches(examples, num_steps, *, seed, epoch):
 
 
 def _width(augment, params, extra, batch, feature):
-  tune = jax.vmap(augment, (None, None, 0), axis_name=parallel.AXIS)
-  found, _ = jax.eval_shape(
-      tune, params, extra, jax.tree.map(lambda x: x[None], batch))
+  # Of a device with all of the batch: in training mode it needs the axis.
+  one_device = jax.vmap(
+      lambda batch: augment(params, extra, batch, None)[0], axis_name=parallel.AXIS)
+  found = jax.eval_shape(one_device, jax.tree.map(lambda x: x[None], batch))
   if feature not in found:
     raise ValueError(
         f'The model gives no feature {feature!r}. '

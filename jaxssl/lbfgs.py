@@ -84,6 +84,9 @@ def fit(x, labels, held_out, decays, on_all, *, num_classes, iterations, scale):
   Returns:
     `probes.Heads` for features as they are, and bool [g], which of them stopped by
     themselves.
+
+  Raises:
+    ValueError: the features' squares are not finite.
   """
   g, d = len(decays), x.shape[1]
   center = x.mean(0, dtype=np.float64).astype(np.float32)
@@ -116,6 +119,8 @@ def _rows(columns):
 
 
 def _basis(covariance, decays, num_classes):
+  if not np.isfinite(covariance).all():
+    raise ValueError('The features are too large: in float32 their squares overflow.')
   eigenvalues, axes = np.linalg.eigh(covariance.astype(np.float64))
   # Of the objective at the start, where all classes are as likely.
   curvature = np.maximum(eigenvalues, 0) / num_classes + decays[:, None]  # [g, d]

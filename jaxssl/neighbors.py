@@ -103,8 +103,8 @@ def _merge(similarity, index, queries, rows, start, seen):
     # In full precision: a TF32 or bfloat16 product would change who is near.
     new = jnp.matmul(queries, rows.T, precision='highest')        # [q, m]
     new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
-    # The best so far first: they win where equal, and little after them is better,
-    # which makes the search faster than one of the new ones alone.
+    # The best so far come first: where equal they win, and as few after them are
+    # better, a CPU is faster than with the new ones alone.
     similarity, place = jax.lax.top_k(
         jnp.concatenate([similarity, new], axis=1), k)
     known = jnp.take_along_axis(index, jnp.minimum(place, k - 1), axis=1)

@@ -55,6 +55,25 @@ def test_the_objective_is_that_of_scikit_learn_at_any_scale(size):
     assert want * (1 - 1e-4) < got < want * (1 + 1e-4)
 
 
+def test_features_of_very_different_scales_get_to_the_optimum():
+  x, labels = digits()
+  x = x * np.geomspace(0.1, 10, 64, dtype=np.float32)
+  heads, stopped = fit(x, labels, iterations=400)
+  assert stopped.all()
+  for g, decay in enumerate(DECAYS):
+    want = linear_model.LogisticRegression(
+        C=1 / (decay * len(x)), tol=1e-8, solver='newton-cholesky').fit(
+            x.astype(np.float64), labels)
+    want = objective(want.coef_.T, want.intercept_, decay, x, labels)
+    assert objective_of(heads, g, decay, x, labels) == pytest.approx(want, rel=1e-4)
+
+
+def test_features_whose_squares_overflow_are_an_error():
+  x, labels = digits()
+  with pytest.raises(ValueError, match='too large'):
+    fit(x * np.float32(1e25), labels)
+
+
 def test_held_out_examples_are_left_out_and_standardized_features_folded_back():
   x, labels = digits()
   held_out = np.arange(600) % 3 == 0

@@ -70,6 +70,26 @@ def test_every_recipe_and_evaluation_of_a_smoke_study_can_be_built(name, tmp_pat
   study.check_cells(plan)
 
 
+@pytest.fixture(scope='module')
+def shared(tmp_path_factory):
+  return tmp_path_factory.mktemp('pretrained')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', NAMES)
+def test_a_smoke_study_runs_to_its_page(name, shared, tmp_path):
+  """A minute or three each on two cores; they share what they have in common."""
+  c = config(name, 'smoke') | dict(shared=str(shared))
+  study.study(c, tmp_path / name)
+  assert all(cell.done for cell in study.plan_of(c, tmp_path).cells.values())
+  for figure in c['figures']:
+    assert (tmp_path / name / 'figures' / f'{figure}.png').stat().st_size > 5000
+    _, *rows = (tmp_path / name / f'{figure}.csv').read_text().splitlines()
+    assert len(rows) > 1
+    assert 'partial' not in (tmp_path / name / 'figures' / f'{figure}.svg').read_text()
+  assert 'has been measured' in (tmp_path / name / 'report.html').read_text()
+
+
 def test_one_domain_is_called_as_the_paper_calls_it():
   for size, domains in parts.DOMAINS.items():
     called = parts.stands_for(domains)

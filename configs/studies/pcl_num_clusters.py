@@ -41,5 +41,6 @@ def get_config(arg=''):
       x='measure', hue='num_clusters', y=dict(measure={
           'linear top-1': 'linear/top1', 'kNN top-1': 'knn/top1',
           'clusters, AMI': 'clustering/ami'}),
+      order=(*map(parts.amount, every), 'all'),
       names=dict(num_clusters='prototypes', y='accuracy or AMI')))
   return c

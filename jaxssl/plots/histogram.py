@@ -70,6 +70,7 @@ def make(*, y, hue, title, panel='', order=(), names=None, where=None):
                 color=color, linewidth=1)
         if here:
           step = -(-len(firsts) // 8)
+          axis.yaxis.get_major_locator().set_params(integer=True)
           axis.set_xticks(
               range(0, len(firsts), step),
               [looks.called(first, {}) for first in firsts[::step]])

@@ -1,4 +1,5 @@
 import hashlib
+import types
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +8,11 @@ import pytest
 
 from configs.evaluate import finetune as finetune_config
 from configs.evaluate import semi_supervised as semi_supervised_config
+from jaxssl import evaluations
 from jaxssl import features
 from jaxssl import finetuning
 from jaxssl import labelled
+from jaxssl import methods
 from jaxssl import paired
 from jaxssl import recipe
 from jaxssl.evals import finetune
@@ -24,8 +27,7 @@ SETTINGS = dict(
     num_classes=2, rate=1.0, head_rate=1.0, decay=0.0, epochs=8, batch_size=50, seed=0)
 
 
-def network(params, extra, images):
-  return NETWORK.apply({'params': params, **extra}, images)
+tune_network, network = methods.model_functions(NETWORK)
 
 
 def noisy(rng, image, size):
@@ -33,7 +35,7 @@ def noisy(rng, image, size):
 
 
 embed = features.with_view(network, lambda images, sizes: images / 255)
-augment = features.with_random_view(network, noisy, seed=5)
+augment = features.with_random_view(tune_network, noisy, seed=5)
 
 
 class Batches:
@@ -124,13 +126,15 @@ def test_what_is_scored_is_what_was_trained():
   params, extra = blind()
   settings = finetuning.check(augment, **SETTINGS, feature='z')
   examples = labelled.gather(TRAIN, np.arange(300))
-  new, head, loss = finetuning.fit(augment, settings, params, extra, examples)
-  z = network(jax.device_get(new), extra, TEST.arrays['image'] / np.float32(255))['z']
+  new, moved, head, loss = finetuning.fit(augment, settings, params, extra, examples)
+  images = TEST.arrays['image'] / np.float32(255)
+  z = network(*jax.device_get((new, moved)), images)['z']
   answers = (z @ head.weights[:, 0] + head.biases[0]).argmax(1)
   got = tune(feature='z')
   want = float((answers == TEST.arrays['label']).mean())
   assert got['top1'] == pytest.approx(want, abs=1 / 199)
   assert got['train_loss'] == pytest.approx(loss, rel=1e-5)
+  assert abs(moved['batch_stats']['bn']['mean']).max() > 0.1
   assert abs(new['projector']['kernel'] - params['projector']['kernel']).max() > 1e-3
 
 
@@ -142,14 +146,13 @@ def test_from_the_first_layer_of_the_projector():
           zero_init_residual=False, dtype='float32'),
       heads.projector(name='simclr', hidden=5, out=4, num_layers=3, dtype='float32'))
 
-  def layers(params, extra, images):
-    return model.apply({'params': params, **extra}, images)
+  tune_layers, layers = methods.model_functions(model)
   extra = model.init(jax.random.PRNGKey(1), jnp.zeros((1, 4, 4, 3)))
   params = jax.tree.map(np.array, extra.pop('params'))
   params['projector']['dense1']['kernel'] *= 100  # As after some training.
-  few = features.with_random_view(layers, noisy, seed=5)
+  few = features.with_random_view(tune_layers, noisy, seed=5)
   settings = finetuning.check(few, **SETTINGS | dict(epochs=2), feature='z1')
-  new, head, _ = finetuning.fit(
+  new, _, head, _ = finetuning.fit(
       few, settings, params, extra, labelled.gather(TRAIN, np.arange(60)))
   assert head.weights.shape == (5, 1, 2)
   moved = jax.tree.map(lambda a, b: abs(a - b).max(), new, params)
@@ -248,6 +251,18 @@ def test_a_list_that_does_not_fit_the_data_is_refused(ids, message, tmp_path):
   path.write_text(ids)
   with pytest.raises(ValueError, match=message):
     tune(semi_supervised, fraction=0.0, list_file=str(path))
+
+
+@pytest.mark.parametrize('name, want', [
+    ('finetune', 'tune'), ('semi_supervised', 'tune'), ('linear', 'embed')])
+def test_only_what_trains_the_network_sees_it_in_training_mode(name, want):
+  method = types.SimpleNamespace(tune='tune', embed='embed')
+  runner = types.SimpleNamespace(
+      recipe=types.SimpleNamespace(method=method),
+      _random_view=lambda network, view, seed: (network, view, seed))
+  got = evaluations.Evaluations._arguments(
+      runner, dict(name=name, augment=dict(size=8), seed=3))
+  assert got == dict(augment=(want, dict(size=8), 3), seed=3)
 
 
 @pytest.mark.parametrize('config, arg, want', [

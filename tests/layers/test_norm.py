@@ -112,6 +112,28 @@ def test_groups_equal_a_loop(num_groups, shuffled):
     np.testing.assert_allclose(stats[name], want, rtol=1e-4)
 
 
+@pytest.mark.parametrize('num_devices', [1, 4])
+def test_images_that_do_not_count_change_nothing(num_devices):
+  x, _ = inputs()
+  counted = np.arange(N) % 3 < 2
+  weight = np.where(counted, N / counted.sum(), 0).astype(np.float32)
+
+  def step(variables, x, weight):
+    return norm.BatchNorm('float32').apply(
+        variables, x, True, weight[None], mutable=['batch_stats'])
+
+  with tiny_method.on(num_devices):
+    mapped = parallel.mapped(step, (None, 0, 0), (0, None))
+    y, new = mapped(parallel.replicate(VARIABLES), *parallel.split((x, weight)))
+    y, new = parallel.join(y), jax.device_get(new)
+  want, stats = nn.BatchNorm(
+      use_running_average=False, momentum=0.9, epsilon=1e-5).apply(
+          VARIABLES, x[counted], mutable=['batch_stats'])
+  np.testing.assert_allclose(y[counted], want, rtol=2e-4, atol=2e-5)
+  chex.assert_trees_all_close(new, stats, rtol=2e-4, atol=2e-5)
+  assert np.isfinite(y).all()
+
+
 def test_kept_statistics_normalise_without_training():
   x, _ = inputs()
   got = norm.BatchNorm('float32').apply(VARIABLES, x, False)
