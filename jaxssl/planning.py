@@ -118,8 +118,13 @@ def _cell(*, key, axes, run, eval_data, evals, step, runs, shared):
       'job': 'evaluate', 'features': '', 'test_features': '', 'data_root': '',
       'step': step, 'evals': evals,
       'eval_data': eval_data or runs[names[0]].config['eval_data']}
-  digest = manifest.json_sha256(
-      {'runs': [run_key(runs[name].config) for name in names], 'job': job})[:16]
+  # What another version of a protocol measured is another number.
+  versions = {
+      name: plugins.load('evals', settings.get('name')).VERSION
+      for name, settings in evals.items()}
+  digest = manifest.json_sha256({
+      'runs': [run_key(runs[name].config) for name in names], 'job': job,
+      'versions': versions})[:16]
   return Cell(key, axes, names, job, shared / 'evaluations' / digest)
 
 

@@ -203,7 +203,7 @@ def epoch_of(run, step):
   """The epochs that a run had at a step."""
   steps = files.read_json(run.folder / 'DONE')['step']
   total = run.config['total_epochs']
-  return step / steps * total if total else step
+  return round(step / steps * total, 2) if total else step
 
 
 def images_of(plan):

@@ -12,6 +12,7 @@ import tiny_run
 from configs import common
 from jaxssl import costs
 from jaxssl import planning
+from jaxssl import plugins
 from jaxssl import recipe
 
 
@@ -89,6 +90,15 @@ def test_another_evaluation_view_is_another_evaluation():
       planning.make({'a': config}, {'x': cell('a')}, '/shared')
       for config in (changed(), changed(eval_view__size=12))]
   assert plans[0].cells['x'].folder != plans[1].cells['x'].folder
+
+
+def test_another_version_of_a_protocol_is_another_evaluation(monkeypatch):
+  def folder():
+    return planning.make({'a': changed()}, {'x': cell('a')}, '/s').cells['x'].folder
+
+  before = folder()
+  monkeypatch.setattr(plugins.load('evals', 'knn'), 'VERSION', 99)
+  assert folder() != before
 
 
 def test_a_cell_of_two_runs_is_a_task_of_stage_two():
