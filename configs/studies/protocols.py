@@ -53,15 +53,20 @@ def fusion(arg):
   return found
 
 
+def few_labels(arg):
+  """How the smaller sizes fine-tune: batch norm needs some dozens of steps."""
+  return dict(
+      rate=0.4, head_rate=0.4, batch_size=16 if parts.size(arg) == 'smoke' else 64)
+
+
 def finetune(arg):
   """Fine-tuning of all weights."""
   if parts.size(arg) == 'full':
     return finetune_config.get_config().evals.finetune.to_dict()
   found = finetune_config.get_config(
       f'size={parts.side_of(arg)}').evals.finetune.to_dict()
-  return found | dict(
-      rate=0.1, head_rate=0.1, epochs=10 if parts.size(arg) == 'smoke' else 15,
-      batch_size=64)
+  return found | few_labels(arg) | dict(
+      epochs=10 if parts.size(arg) == 'smoke' else 15)
 
 
 def semi_supervised(arg, percent):
@@ -69,7 +74,7 @@ def semi_supervised(arg, percent):
   found = semi_supervised_config.get_config(
       f'size={parts.side_of(arg)},percent={percent}').evals.semi_supervised.to_dict()
   if parts.size(arg) != 'full':
-    found.update(rate=0.1, head_rate=0.1, epochs=20, batch_size=64)
+    found.update(few_labels(arg), epochs=20)
   return found
 
 

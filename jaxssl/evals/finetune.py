@@ -24,7 +24,9 @@ def make(
   Batch norms go on with the statistics of each minibatch, as in SimCLR's code; the
   test set is seen with the running ones. The control row of random initialisation
   is this same training from scratch, batch norm and all, though as short and at the
-  same rate: supervised pretraining may be given longer.
+  same rate: supervised pretraining may be given longer. Running statistics learn a
+  tenth of each minibatch's: after less than some 40 steps they lag behind, and both
+  rows, this one more than the other, are too low.
 
   The departure from SimCLR: the classifier starts from zero. Version 1 kept the batch
   norms at the statistics of pretraining, and learned much less.

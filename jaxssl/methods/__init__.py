@@ -34,7 +34,7 @@ class Method(NamedTuple):
   loss: Callable[..., Any]   # (params, extra, batch) -> loss, (extra, metrics)
   embed: Callable[..., Any]  # (params, extra, images) -> {'h': [b, e], 'z': [b, d]}
   tune: Callable[..., Any]
-  # (params, extra, images, groups=None) -> what `embed` gives, extra; see below
+  # (params, extra, images, groups=None) -> what `embed` gives, extra; see above
   refresh: Callable[..., Any] | None = None
   # (rng, params, extra, embed_train) -> extra, before the first step of an epoch
   warmup_epochs: int = 0  # Epochs before the first refresh.
