@@ -25,6 +25,7 @@ from jaxssl import published
 from jaxssl import recipe as recipes
 from jaxssl import study_page
 from jaxssl import workdir as workdirs
+from jaxssl.data import building
 from jaxssl.report import shown
 
 log = logging.getLogger(__name__)
@@ -64,11 +65,12 @@ def _study(
     start = recipes.call(
         plugins.load('engines', engine).make, {}, 'config.engine', index=index, ray=ray)
   metrics.setup_logging(None)
-  found = {run.folder: cost_of(run) for run in planned.runs.values()}
-  print(described(planned, found), flush=True)
-  if plan:
-    return
-  check_cells(planned)
+  with building.shared():
+    found = {run.folder: cost_of(run) for run in planned.runs.values()}
+    print(described(planned, found), flush=True)
+    if plan:
+      return
+    check_cells(planned)
   workdir = workdirs.make_folder(workdir)
   write_config(workdir, dict(
       job=job, title=title, question=question, note=note, pretrain=pretrain,

@@ -66,7 +66,7 @@ def finetune(arg):
   found = finetune_config.get_config(
       f'size={parts.side_of(arg)}').evals.finetune.to_dict()
   return found | few_labels(arg) | dict(
-      epochs=10 if parts.size(arg) == 'smoke' else 15)
+      epochs=10 if parts.size(arg) == 'smoke' else 8)
 
 
 def semi_supervised(arg, percent):

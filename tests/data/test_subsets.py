@@ -7,6 +7,7 @@ import pytest
 
 from jaxssl import files
 from jaxssl.data import Source
+from jaxssl.data import building
 from jaxssl.data import subsets
 
 
@@ -207,3 +208,12 @@ def test_classes_present_of_several_labels():
   source = numbers(50)._replace(labels=labels, class_names=('a', 'b', 'c'))
   assert drawn(source, 5).subset(False)['classes_present'] == 1
   assert drawn(source._replace(labels=None), 5).subset(False)['classes_present'] is None
+
+
+def test_equal_settings_share_a_source_only_where_asked():
+  settings = dict(name='digits', split='train', size=16, max_examples=20)
+  assert building.source(settings) is not building.source(settings)
+  with building.shared():
+    one, same = building.source(settings), building.source(dict(settings))
+    other = building.source({**settings, 'max_examples': 10})
+  assert one is same and other.num_examples == 10
