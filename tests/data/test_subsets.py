@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxssl import files
-from jaxssl.data import Source
 from jaxssl.data import building
+from jaxssl.data import Source
 from jaxssl.data import subsets
 
 
