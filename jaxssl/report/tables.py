@@ -9,6 +9,8 @@ FRACTION = re.compile(
     r'(^|_)(top\d+|accuracy|acc|mean_per_class|map|purity|precision)(_|$)')
 HEADLINE = re.compile(r'ami(_|$)')  # No share, but what its protocol is for.
 
+MAX_ROWS = 16  # Of an evaluation; a grid's other numbers follow in one line.
+
 PROTOCOLS = {'linear': 'Linear classifier', 'knn': 'kNN'}
 
 
@@ -49,7 +51,7 @@ def rows(result):
         'difference': difference(value, control, fraction)})
   table.sort(key=lambda row: row['chance'] is None)  # The test set's own first.
   main = [row for row in table if row['fraction'] or HEADLINE.match(row['metric'])]
-  return main or table
+  return (main or table)[:MAX_ROWS]
 
 
 def companions(metrics):
