@@ -14,7 +14,7 @@ from jaxssl import parallel
 from jaxssl import plugins
 from jaxssl import train
 
-MARGIN = 0.1  # In the top-1 of kNN among 16 species.
+MARGIN = 0.05  # In the top-1 of kNN among 16 species; three standard errors.
 
 
 def simclr(c):
@@ -58,6 +58,7 @@ def simsiam(c):
 def jigsaw(c):
   c.views = dict(a={**common.crop_flip_view(48), 'min_area': 0.6, 'grayscale': 0.66})
   c.model.projector = None
+  c.total_epochs, c.model.zero_init_residual = 20.0, False
   c.method = dict(
       name='jigsaw', grid=3, tile_size=12, num_permutations=24, hidden=64, seed=0)
 
