@@ -160,13 +160,15 @@ def make_views(views, *, dtype, corruption=None, seed=0):
 
   def views_of_one(rng, image, size, index):
     image, size = corrupt(image, size, index)
+    image = image.astype(dtype)
     rng = jax.random.fold_in(rng, index)
     return {
         name: view(jax.random.fold_in(rng, position), image, size, **settings)
         for position, (name, settings) in enumerate(views.items())}
 
   def views_of_batch(rng, images, sizes, index):
-    images = images.astype(dtype) / 255
+    # A corruption sees each grey level as it is, which bfloat16 rounds.
+    images = images.astype('float32' if corruption else dtype) / 255
     return jax.vmap(views_of_one, (None, 0, 0, 0))(rng, images, sizes, index)
 
   return views_of_batch

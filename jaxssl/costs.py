@@ -46,6 +46,15 @@ def of(recipe):
       images, forward * passes * images, num_bytes * recipe.config['save']['keep'])
 
 
+def amounts(cost):
+  """The numbers of a `Cost` as text; a dash for each where it is not known."""
+  if not isinstance(cost, Cost):
+    return dict.fromkeys(Cost._fields, '—')
+  return {
+      'images': f'{cost.images:,}', 'flops': f'{cost.flops:.1e}',
+      'disk': f'{cost.disk / 2**20:,.0f} MiB'}
+
+
 def duration(hours):
   """Hours in the unit that suits them: '40 s', '3.2 h', '5.1 days'."""
   for unit, name, least in ((24, 'days', 48), (1, 'h', 1), (1 / 60, 'min', 1 / 30)):
@@ -55,8 +64,12 @@ def duration(hours):
 
 
 def hours(flops):
-  """{device: hours on one of them}, at `SHARE_OF_PEAK` of the peak."""
+  """{device: hours on one of them}, at `SHARE_OF_PEAK` of the peak.
+
+  Accelerators that would take less than a second are left out.
+  """
   cores = os.cpu_count()
   found = {f'{cores} CPU cores': flops / (CPU_CORE * cores) / 3600}
-  return found | {
+  others = {
       name: flops / (SHARE_OF_PEAK * peak) / 3600 for name, peak in PEAKS.items()}
+  return found | {name: h for name, h in others.items() if h * 3600 >= 1}

@@ -207,7 +207,11 @@ class Evaluations:
   def write_atlas(self, workdir, params, extra):
     """Saves what the page shows of the features: a map and neighbours."""
     # Without labels there is no test set to keep apart: show what was trained on.
-    name = 'test' if self.recipe.eval_sources['test'].num_classes else 'train'
+    sources = self.recipe.eval_sources
+    names = [name for name in ('test', 'train') if name in sources]
+    if not names:
+      return
+    name = next((n for n in names if sources[n].num_classes), names[-1])
     found = features.outputs(self.embed, params, extra, self.batches(name))
     kept = np.unique(np.linspace(
         0, len(found.index) - 1, min(ATLAS_IMAGES, len(found.index))).astype(int))

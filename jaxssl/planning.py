@@ -93,6 +93,11 @@ def make(pretrain, cells, shared):
   shared = pathlib.Path(shared)
   if not pretrain or not cells:
     raise ValueError('A study has at least one pretraining and one cell.')
+  for name, config in pretrain.items():
+    lacking = [k for k in ('data', 'eval_data', 'method') if not (config or {}).get(k)]
+    if lacking:
+      raise ValueError(
+          f'pretrain.{name} is no config of a pretraining: it has no {lacking[0]}.')
   runs = {
       name: Run(name, config, shared / 'runs' / f'{_method(config)}-{run_key(config)}')
       for name, config in _plain(pretrain).items()}

@@ -164,12 +164,17 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
 
 
 def check_labelled(source, method):
-  if source.labels is not None and source.labels.ndim == 1:
-    num = (source.labels < 0).sum()
-    if num:
-      raise ValueError(
-          f'{num:,} of the {source.num_examples:,} images have no label, and {method} '
-          'learns from labels; data.labelled_only=True leaves them out.')
+  """Who learns from labels needs exactly one for each image."""
+  if source.labels is None:
+    return  # The method itself says that there are no classes.
+  if source.labels.ndim > 1:
+    raise ValueError(
+        f'The images have several labels each, and {method} learns from one.')
+  num = (source.labels < 0).sum()
+  if num:
+    raise ValueError(
+        f'{num:,} of the {source.num_examples:,} images have no label, and {method} '
+        'learns from labels; data.labelled_only=True leaves them out.')
 
 
 def check_devices(batch_size):

@@ -147,26 +147,25 @@ def described(plan, found):
   unknown = {}
   for task in plan.tasks:
     num_done = sum(cell.done for cell in task.cells)
-    cost = costs.Cost() if task.run is None else found[task.run.folder]
+    cost = found[task.run.folder] if task.run else None
     if isinstance(cost, str):
       unknown[task.name] = cost
-      cost = costs.Cost()
-    if task.run and not task.run.done:
+    elif task.run and not task.run.done:
       left += cost
     state = 'done' if task.done else 'to do'
     if task.run and task.run.done and not task.done:
       state = 'trained'
     rows.append((
         str(task.number), str(task.stage), task.name, state,
-        f'{num_done}/{len(task.cells)}', *amounts(cost)))
+        f'{num_done}/{len(task.cells)}', *costs.amounts(cost).values()))
   widths = [max(map(len, column)) for column in zip(*rows)]
   lines = ['  '.join(map(str.ljust, row, widths)).rstrip() for row in rows]
   runs = {run.folder for run in plan.runs.values()}
   lines += [
       f'{len(plan.runs)} pretrainings, {len(runs)} of them different; '
       f'{len(plan.cells)} cells.',
-      'Left to train: {} images, {} FLOPs, {} of checkpoints.'.format(*amounts(left))
-      if left.images else 'All is trained.']
+      'Left to train: {images} images, {flops} FLOPs, {disk} of checkpoints.'.format(
+          **costs.amounts(left)) if left.images else 'All is trained.']
   if left.images:
     lines.append(
         'Estimated from peak rates, one device, no evaluations: ' + ', '.join(
@@ -174,13 +173,6 @@ def described(plan, found):
             for device, h in costs.hours(left.flops).items()) + '.')
   lines += [f'The cost of {name} is not known: {why}' for name, why in unknown.items()]
   return '\n'.join(lines)
-
-
-def amounts(cost):
-  """Images, operations and bytes of a cost, short."""
-  if not cost.images:
-    return '-', '-', '-'
-  return f'{cost.images:,}', f'{cost.flops:.1e}', f'{cost.disk / 2**20:,.0f} MiB'
 
 
 def collect(plan):
@@ -209,13 +201,11 @@ def epoch_of(run, step):
 
 
 def images_of(plan):
-  """Makes images(run, ids): a run's test images, as they lie beside its results."""
-  def images(run, ids):
-    found = {}
-    for cell in plan.cells.values():
-      if plan.runs[cell.runs[0]].folder == run:
-        for path in (cell.folder / 'eval').glob('*/*.test.npz'):
-          found |= shown.load(path)
+  """Makes images(cell, evaluation, ids): test images that lie beside a result."""
+  def images(cell, evaluation, ids):
+    folder = plan.cells[cell.name].folder / 'eval' / evaluation
+    found = shown.load(
+        shown.place(folder, cell.results[evaluation]['step'], 'test'))
     return [found[i][0] for i in ids]
 
   return images

@@ -88,7 +88,7 @@ def task_row(task, outcomes, costs, workdir):
       'name': task.name, 'state': state, 'error': error,
       'cells': f'{sum(cell.done for cell in task.cells)}/{len(task.cells)}',
       'link': relative(report, workdir) if report and report.exists() else '',
-      **amounts(cost)}
+      **estimates.amounts(cost)}
 
 
 def relative(path, folder):
@@ -105,15 +105,6 @@ def total(plan, costs):
   cost = sum(known, estimates.Cost())
   return {
       'num_runs': len(folders), 'num_unknown': len(folders) - len(known),
-      **amounts(cost), 'hours': [
+      **estimates.amounts(cost), 'hours': [
           f'{estimates.duration(hours)} on {device}'
           for device, hours in estimates.hours(cost.flops).items()]}
-
-
-def amounts(cost):
-  """The numbers of a `costs.Cost` as text; '—' where it is not known."""
-  if not isinstance(cost, estimates.Cost):
-    return dict.fromkeys(('images', 'flops', 'disk'), '—')
-  return {
-      'images': f'{cost.images:,}', 'flops': f'{cost.flops:.1e}',
-      'disk': f'{cost.disk / 2 ** 20:,.0f} MiB'}

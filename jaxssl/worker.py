@@ -12,7 +12,9 @@ from jaxssl import embed
 from jaxssl import errors
 from jaxssl import evaluate
 from jaxssl import files
+from jaxssl import main as command_line
 from jaxssl import planning
+from jaxssl import study
 from jaxssl import train
 
 log = logging.getLogger(__name__)
@@ -81,9 +83,6 @@ def _features(cell, folders):
 
 def main(argv):
   """Runs the task of a study's folder that a command line names."""
-  from jaxssl import main as command_line
-  from jaxssl import study
-
   def task():
     workdir, number = pathlib.Path(argv[1]), int(argv[2])
     plan = study.plan_of(files.read_json(workdir / 'config.json'), workdir)

@@ -300,3 +300,20 @@ def test_a_recipe_corrupts_its_views_and_nothing_else():
   config['corruption'] = dict(name='contrast', severity=7)
   with pytest.raises(errors.ConfigError, match='severity is 7'):
     recipes.build(config)
+
+
+def test_a_corruption_sees_grey_levels_that_bfloat16_would_round():
+  """JPEG in front of bfloat16 views is that in front of float32 ones, then rounded."""
+  view = dict(
+      size=16, min_area=1.0, max_area=1.0, interpolation='bilinear', flip=0.0,
+      jitter=0.0, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0,
+      grayscale=0.0, blur=0.0, solarize=0.0, normalize='none')
+  canvas = np.random.default_rng(0).integers(200, 256, (1, 16, 16, 3), np.uint8)
+  full, rounded = (
+      augment.make_views(
+          {'a': view}, dtype=dtype, corruption=dict(name='jpeg', quality=90))(
+              jax.random.PRNGKey(0), canvas, np.array([[16, 16]]), np.array([0]))['a']
+      for dtype in ('float32', 'bfloat16'))
+  assert rounded.dtype == jnp.bfloat16
+  np.testing.assert_array_less(
+      np.abs(np.asarray(rounded, np.float32) - full), 2 ** -8)

@@ -114,12 +114,13 @@ def test_a_cell_of_two_runs_is_a_task_of_stage_two():
 @pytest.mark.parametrize('pretrain, cells, told', [
     ({}, {'x': cell('a')}, 'at least one pretraining'),
     ({'a': {}}, {}, 'at least one pretraining and one cell'),
+    ({'empty': None}, {'x': cell('a')}, 'pretrain.empty is no config of a pretraining'),
     ({'a': None}, {'x': cell('b')}, "cells.x.run is 'b'. There are: a"),
     ({'a': None}, {'x': {**cell('a'), 'step': 3}}, 'it can be last or all'),
     ({'a': None}, {'x': {**cell('a'), 'evals': {}}}, 'cells.x.evals is empty'),
     ({'a': None}, {'x': {**cell('a'), 'ax': 1}}, 'cells.x has unknown ax')])
 def test_a_mistake_is_named(pretrain, cells, told):
-  pretrain = {k: tiny_run.config() for k in pretrain}
+  pretrain = {k: k != 'empty' and tiny_run.config() for k in pretrain}
   with pytest.raises(ValueError, match=told):
     planning.make(pretrain, cells, '/shared')
 

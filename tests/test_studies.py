@@ -97,6 +97,7 @@ def test_one_domain_is_called_as_the_paper_calls_it():
 
 
 @pytest.mark.parametrize('arg, told', [
+    ('seeds=0', 'seeds is 0; it must be 1 or more'),
     ('smoke,mini', 'give one of them'), ('mini', 'mini needs root'),
     ('small', 'takes no argument')])
 def test_arguments_that_do_not_fit_are_refused(arg, told):

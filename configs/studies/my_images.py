@@ -162,9 +162,8 @@ def others(arg, num_examples):
 def run(arg, method, source, mine, seed):
   """The config of a pretraining on some images."""
   if arg.smoke:
-    small = common.parse_arg(
-        '', root='', seeds=1, epochs=0.0, smoke=True, mini=False, plan=False)
-    c = parts.pretraining(small, method, 'species', seed=seed, source=source)
+    c = parts.pretraining(
+        parts.arguments('smoke'), method, 'species', seed=seed, source=source)
   else:
     c = simclr_folder.get_config(
         f'size={arg.size},epochs={arg.epochs},depth={arg.depth},'

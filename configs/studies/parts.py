@@ -63,8 +63,11 @@ MILLION = 1_000_000
 
 def arguments(arg, **more):
   """Parses a study's arguments: those of every study, and its own."""
-  return common.parse_arg(
+  arg = common.parse_arg(
       arg, root='', seeds=1, epochs=0.0, smoke=False, mini=False, plan=False, **more)
+  if arg.seeds < 1:
+    raise ValueError(f'The config argument seeds is {arg.seeds}; it must be 1 or more.')
+  return arg
 
 
 def size(arg):
@@ -148,7 +151,7 @@ def pretraining(arg, method, domain, *, seed=0, source=None, **subset):
     source: settings of a source in place of the domain's images.
     **subset: see `images`.
   """
-  c = _official(method) if size(arg) == 'full' else _small(arg, method)
+  c = RECIPES[method].get_config() if size(arg) == 'full' else _small(arg, method)
   c.seed = seed
   if arg.epochs:
     c.total_epochs, c.total_steps = arg.epochs, 0
@@ -163,12 +166,6 @@ def pretraining(arg, method, domain, *, seed=0, source=None, **subset):
 def side_of(arg):
   """The pixels of a view."""
   return dict(full=224, mini=48, smoke=32)[size(arg)]
-
-
-def _official(method):
-  c = RECIPES[method].get_config()
-  c.data.update(short_side=256, canvas=384)
-  return c
 
 
 def _small(arg, method):

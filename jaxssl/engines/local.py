@@ -79,7 +79,8 @@ def _run(workdir, task, notice):
   if code == 0:
     return engines.Outcome(0)
   # A process that a signal killed has the code that a shell would give it.
-  return engines.Outcome(code if code > 0 else 128 - code, _last_line(path))
+  return engines.Outcome(
+      code if code > 0 else 128 - code, f'{_last_line(path)} (all of it: {path})')
 
 
 def _last_line(path):

@@ -21,10 +21,10 @@ def make(*, title, evaluation='prototypes', num_images=8, where=None, names=None
     where, names: see `jaxssl.plots`.
 
   Returns:
-    draw(cells, published, *, num_missing, images) -> `plots.Drawing`; images(run, ids)
-    gives the uint8 [h, w, 3] images of a run's test set, and without it ids are
-    written in their place. Rows have `coarse` and `fine`, the numbers of the
-    prototypes, `rank` and `id`.
+    draw(cells, published, *, num_missing, images) -> `plots.Drawing`;
+    images(cell, evaluation, ids) gives the uint8 [h, w, 3] images of its test set,
+    and without it ids are written in their place. Rows have `coarse` and `fine`, the
+    numbers of the prototypes, `rank` and `id`.
   """
   names = names or {}
 
@@ -36,7 +36,7 @@ def make(*, title, evaluation='prototypes', num_images=8, where=None, names=None
     for cell in sorted(chosen, key=lambda c: c.axes.get('seed', 0))[:1]:
       rows = list(rows_of(cell.results[evaluation]['metrics']))
       ids = list(dict.fromkeys(r['id'] for r in rows))
-      shown = dict(zip(ids, images(cell.runs[0], ids))) if images else {}
+      shown = dict(zip(ids, images(cell, evaluation, ids))) if images else {}
     lines = {}
     for r in rows:
       lines.setdefault((r['coarse'], r['fine']), []).append(r['id'])

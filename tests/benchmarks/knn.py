@@ -19,6 +19,7 @@ import time
 import faiss
 import jax
 import numpy as np
+import stopwatch
 
 from jaxssl import neighbors
 from jaxssl import scoring
@@ -38,18 +39,6 @@ def predictions(similarity, index, labels):
           similarity[place], labels[index[place]], temperature=TEMPERATURE,
           num_classes=CLASSES).argmax(1)
       for place in scoring.blocks(len(index), 1000)])
-
-
-def best_of(runs, turns):
-  """{name: its fastest seconds and CPU seconds}, and {name: what it returned}."""
-  seconds, found = {name: [] for name in runs}, {}
-  for _ in range(turns):
-    for name, run in runs.items():
-      start = time.perf_counter(), time.process_time()
-      found[name] = run()
-      seconds[name].append((
-          time.perf_counter() - start[0], time.process_time() - start[1]))
-  return {name: np.min(s, axis=0) for name, s in seconds.items()}, found
 
 
 def compare_neighbours(bank, queries, ours, theirs):
@@ -92,7 +81,7 @@ def main():
   print(f'ours, first call: {time.perf_counter() - start:.2f} s')
   found = None
   for what, runs in (('search', search), ('search and vote', vote)):
-    best, results = best_of(runs, args.turns)
+    best, results = stopwatch.best_of(runs, args.turns)
     found = found or results
     (ours, ours_cpu), (theirs, theirs_cpu) = best['ours'], best['faiss']
     print(

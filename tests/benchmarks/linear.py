@@ -21,10 +21,10 @@ too: on a machine that does other work as well it says more.
 """
 
 import argparse
-import time
 
 import jax
 import numpy as np
+import stopwatch
 from sklearn import linear_model
 
 from jaxssl import lbfgs
@@ -49,22 +49,10 @@ def clusters(n, num_classes, spectrum):
   return x, labels
 
 
-def best_of(runs, turns):
-  """{name: its fastest seconds and CPU seconds}, and {name: what it returned}."""
-  seconds, found = {name: [] for name in runs}, {}
-  for _ in range(turns):
-    for name, run in runs.items():
-      start = time.perf_counter(), time.process_time()
-      found[name] = run()
-      seconds[name].append((
-          time.perf_counter() - start[0], time.process_time() - start[1]))
-  return {name: np.min(s, axis=0) for name, s in seconds.items()}, found
-
-
 def first_calls(runs):
   """{name: seconds of its first call}, which compiles."""
   return {
-      name: best[0] for name, best in best_of(runs, 1)[0].items()}
+      name: best[0] for name, best in stopwatch.best_of(runs, 1)[0].items()}
 
 
 def grid_against_one(n, num_classes, turns):
@@ -88,7 +76,7 @@ def grid_against_one(n, num_classes, turns):
   for what, make in (('training', alone), ('protocol', protocol)):
     runs = {30: make(RATES, DECAYS), 1: make(RATES[-1:], DECAYS[:1])}
     first = first_calls(runs)
-    best, _ = best_of(runs, turns)
+    best, _ = stopwatch.best_of(runs, turns)
     (many, many_cpu), (one, one_cpu) = best[30], best[1]
     print(
         f'grid, {num_classes} classes, {what}: 30 heads {many:.2f} s, one '
@@ -124,7 +112,7 @@ def against_scikit_learn(n, spectrum, turns):
     return fitted.coef_.T, fitted.intercept_
 
   first = first_calls({'ours': ours})['ours']
-  best, heads = best_of({'ours': ours, 'scikit-learn': theirs}, turns)
+  best, heads = stopwatch.best_of({'ours': ours, 'scikit-learn': theirs}, turns)
   (us, us_cpu), (them, them_cpu) = best['ours'], best['scikit-learn']
   print(
       f'L-BFGS, {spectrum}: ours {us:.2f} s, scikit-learn {them:.2f} s: ours is '

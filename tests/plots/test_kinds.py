@@ -231,13 +231,13 @@ def test_gallery_shows_the_images_that_were_chosen():
       lambda seed: metrics, {}, evaluation='prototypes')
   asked = []
 
-  def images(run, ids):
-    asked.append((run, ids))
+  def images(cell, evaluation, ids):
+    asked.append((cell.name, evaluation, ids))
     return [np.full((8, 12, 3), i, np.uint8) for i in ids]
 
   draw = gallery.make(title='Prototypes')
   drawing = draw(cells, [], num_missing=0, images=images)
-  assert asked == [('run', [10, 11, 12, 13, 14])]
+  assert asked == [(cells[0].name, 'prototypes', [10, 11, 12, 13, 14])]
   shown = [image.get_array() for image in drawing.figure.axes[0].get_images()]
   assert [(a.shape[:2], a[0, 0, 0]) for a in shown] == [
       ((8, 8), i) for i in (10, 11, 12, 13, 14)]
