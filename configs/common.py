@@ -2,6 +2,9 @@
 
 import ml_collections
 
+# Of config.data: how images are read, whatever they are.
+PIPELINE = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir', 'window')
+
 
 def parse_arg(arg, **defaults):
   """Parses the part of `--config=file.py:epochs=100,smoke` behind the colon.

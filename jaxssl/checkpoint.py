@@ -19,10 +19,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from flax import traverse_util
-from jax.experimental import multihost_utils
 
 from jaxssl import errors
 from jaxssl import files
+from jaxssl import hosts
 from jaxssl import manifest as manifest_lib
 from jaxssl import parallel
 from jaxssl import steps as steps_lib
@@ -74,7 +74,7 @@ class Checkpoints:
     logging.getLogger('absl').addFilter(_not_orbax)
     if read_only:
       return
-    if jax.process_index() == 0:
+    if hosts.is_first():
       with files.storage_errors(f'Cannot use {self._directory}'):
         self._directory.mkdir(parents=True, exist_ok=True)
         steps_lib.clean(self._directory)
@@ -132,7 +132,7 @@ class Checkpoints:
       return manifest['digest']
     self._saving = step
     with self._saving_errors():
-      if jax.process_index() == 0:
+      if hosts.is_first():
         steps_lib.make_room(
             self._directory, step, sum(x.nbytes for x in flat.values()))
       self._orbax.save(
@@ -154,7 +154,7 @@ class Checkpoints:
     with self._saving_errors():
       self._orbax.wait_until_finished()
     saved, self._saving = self._saving, None
-    if jax.process_index() == 0:
+    if hosts.is_first():
       steps_lib.prune(
           self._directory, saved, keep=self._keep,
           keep_every_steps=self._keep_every_steps)
@@ -207,7 +207,7 @@ class Checkpoints:
         log.error('Checkpoint %d is broken: %s', candidate, _reason(result))
         bad[candidate] = _reason(result)
 
-    if bad and not self._read_only and jax.process_index() == 0:
+    if bad and not self._read_only and hosts.is_first():
       for broken in bad:
         steps_lib.set_aside(self._directory, broken)
       log.error('Going on from checkpoint %d instead.', candidate)
@@ -221,9 +221,9 @@ class Checkpoints:
   def _candidate(self, step, bad):
     """The step to try next, the same on all processes; None if none ever was."""
     steps = [s for s in self.steps() if s not in bad]
-    newest = int(_from_first(max(steps, default=-1)))
+    newest = int(hosts.first_value(max(steps, default=-1)))
     if step is not None:
-      if not _from_first(step in steps):
+      if not hosts.first_value(step in steps):
         raise self._gone(step)
       return step
     if newest >= 0:
@@ -248,7 +248,7 @@ class Checkpoints:
     except Exception as e:  # Orbax and TensorStore raise of every kind.
       outcome = _BAD if step in self.steps() else _GONE
       result = e
-    worst = int(_on_all(outcome))
+    worst = int(hosts.largest(outcome))
     if worst != outcome:
       result = RuntimeError('another process could not read it')
     return worst, result
@@ -315,7 +315,7 @@ class Checkpoints:
       if isinstance(e, errors.JobError):
         raise
       with contextlib.suppress(OSError):
-        if jax.process_index() == 0:
+        if hosts.is_first():
           steps_lib.clean(self._directory)
       raise errors.StorageError(
           f'Checkpoint {step} could not be saved in {self._directory}: '
@@ -330,17 +330,3 @@ def _reason(error):
 
 def _not_orbax(record):
   return 'orbax' not in record.pathname
-
-
-def _from_first(value):
-  """Process 0's value, on all processes."""
-  if jax.process_count() == 1:
-    return value
-  return multihost_utils.broadcast_one_to_all(np.asarray(value))
-
-
-def _on_all(value):
-  """The largest value of any process, on all processes."""
-  if jax.process_count() == 1:
-    return value
-  return multihost_utils.process_allgather(np.asarray(value)).max()

@@ -12,6 +12,7 @@ from jaxssl import evaluations
 from jaxssl import feature_store
 from jaxssl import features
 from jaxssl import files
+from jaxssl import hosts
 from jaxssl import metrics
 from jaxssl import plugins
 from jaxssl import recipe as recipes
@@ -70,6 +71,8 @@ def _embed(*, job, checkpoint, step, sets, eval_data, data_root, format, workdir
     batches = evaluator.batches(name)
     source = batches.dataset.source
     found = features.outputs(evaluator.embed, params, extra, batches)
+    if not hosts.is_first():
+      continue
     path = feature_store.save(
         folder / f'{name}.{format}', found.features, labels=found.labels,
         ids=found.index, class_names=source.class_names, taxonomy=source.taxonomy,

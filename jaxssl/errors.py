@@ -33,6 +33,11 @@ class DivergedError(JobError):
   exit_code = 76
 
 
+class LostError(JobError):
+  """Another process of the job has gone: run all of them again."""
+  exit_code = 134  # As jax's coordinator ends those that are left, by SIGABRT.
+
+
 class ConfigError(JobError, ValueError):
   """A mistake in the config or on the command line."""
   exit_code = 78

@@ -4,6 +4,7 @@ Of a run it takes one checkpoint, all of them, or each as it appears. Several ru
 taken one after the other, or in turns as their checkpoints appear.
 """
 
+import contextlib
 import logging
 import pathlib
 import time
@@ -15,6 +16,7 @@ from jaxssl import feature_files
 from jaxssl import feature_store
 from jaxssl import features as features_lib
 from jaxssl import files
+from jaxssl import hosts
 from jaxssl import leaks
 from jaxssl import metrics
 from jaxssl import plugins
@@ -54,7 +56,10 @@ def evaluate(config, workdir):
           f'checkpoint is {config["checkpoint"]!r} and features '
           f'{config["features"]!r}; give one of them.')
   job = _evaluate_features if config['features'] else _evaluate_run
-  job(**config, workdir=workdir)
+  with contextlib.ExitStack() as stack:
+    if config['features']:
+      workdir = stack.enter_context(workdirs.written(workdir))
+    job(**config, workdir=workdir)
 
 
 def _evaluate_features(*, features, test_features, evals, workdir, **_):
@@ -104,7 +109,7 @@ def _evaluate_features(*, features, test_features, evals, workdir, **_):
         features={
             'path': ', '.join(paths),
             'sha256': ', '.join(map(feature_store.sha256, paths))})
-    print(results_lib.table(key, result, controls, len(sets['test'].ids)))
+    hosts.say(results_lib.table(key, result, controls, len(sets['test'].ids)))
 
 
 def _evaluate_run(
@@ -144,6 +149,11 @@ def folders_of_results(checkpoint, workdir):
 
 def _evaluate_one(run, folder, config, checkpoints, step, evals):
   """Evaluates a run; a generator that yields where there is nothing to do yet."""
+  with workdirs.written(folder) as folder:
+    yield from _evaluated(run, folder, config, checkpoints, step, evals)
+
+
+def _evaluated(run, folder, config, checkpoints, step, evals):
   recipe = recipes.build(config, training=False)
   evaluator = evaluations.Evaluations(
       recipe, evals, ledger.Ledger(recipe.source, run / 'bad_images.jsonl'),
@@ -151,7 +161,7 @@ def _evaluate_one(run, folder, config, checkpoints, step, evals):
   if step == 'follow':
     looks = follow(checkpoints, run)
   else:
-    looks = [checkpoints.steps()] if step == 'all' else [
+    looks = [hosts.on_first(checkpoints.steps)] if step == 'all' else [
         [None if step == 'last' else int(step)]]
   for numbers in looks:
     for number in numbers:
@@ -200,8 +210,8 @@ def follow(checkpoints, run):
   """Yields the steps of a running job that are new at each look, until it is done."""
   seen = set()
   while True:
-    done = workdirs.read_done(run)
-    new = [s for s in checkpoints.steps() if s not in seen]
+    done = hosts.on_first(lambda: workdirs.read_done(run))
+    new = [s for s in hosts.on_first(checkpoints.steps) if s not in seen]
     if done and not new:
       return
     yield new

@@ -11,6 +11,7 @@ from PIL import Image
 from jaxssl import augment
 from jaxssl import errors
 from jaxssl import features
+from jaxssl import hosts
 from jaxssl import leaks
 from jaxssl import parallel
 from jaxssl import plugins
@@ -90,7 +91,9 @@ class Evaluations:
     size = recipe.data['batch_size']
     if training is not None and source.digest == training.source.digest:
       return pipeline.in_order(training, size, strict=False)
-    bad = {recipe.source.describe(i) for i in self._train_ledger.bad}
+    # Of several processes each has met its own.
+    bad = hosts.gather(np.array(sorted(self._train_ledger.bad), np.int64))
+    bad = {recipe.source.describe(i) for i in bad}
     source = subsets.without(source, bad)
     dataset = pipeline.Dataset(
         source, recipe.data['short_side'], recipe.data['canvas'],
@@ -199,7 +202,7 @@ class Evaluations:
           seed=self.recipe.seed, num_classes=self.recipe.num_classes_of(settings),
           num_examples=num_examples,
           num_leaked=self._leaked.get((settings.get('train'), settings.get('test'))))
-      print(results_lib.table(key, metrics, controls, num_examples.get('test')))
+      hosts.say(results_lib.table(key, metrics, controls, num_examples.get('test')))
       for name, ids in report.pictured(settings, metrics).items():
         report.save_pictures(
             folder / key, step, name, **self._pictures(settings[name], ids))

@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxssl import hosts
 from jaxssl import parallel
 from jaxssl import preemption
 
@@ -95,7 +96,8 @@ def extract(embed, params, extra, batches, feature):
 def outputs(embed, params, extra, batches, *, hashed=False, feature=None):
   """All features of every example, but for layers inside the projector.
 
-  With several processes each is given all of the examples, and has all features.
+  With several processes each works on its share, where the batches can be shared out
+  by a `shared()`, and has all features in the end.
 
   Args:
     embed: (params, extra, images) -> dict of [m, d] features; pure, and the same
@@ -194,13 +196,15 @@ def _mapped(embed, devices, layer):
     return {
         name: x.astype(jnp.float32) for name, x in found.items()
         if _is_kept(name, layer)}
-  return parallel.mapped(embed_float32, (None, 0), 0), set()
+  return parallel.mapped(embed_float32, (None, 0), 0, over=parallel.local_devices), set()
 
 
 def _outputs(embed, params, extra, batches, hashed, layer):
   parts, labels = collections.defaultdict(list), []
   index, hashes = [], []
-  for batch, found in _embedded(embed, params, extra, batches, layer):
+  is_shared = hosts.count() > 1 and hasattr(batches, 'shared')
+  mine = batches.shared() if is_shared else batches
+  for batch, found in _embedded(embed, params, extra, mine, layer):
     ids = np.asarray(batch['index'])
     for name, x in found.items():
       finite = np.isfinite(x).reshape(len(x), -1).all(1)
@@ -218,12 +222,13 @@ def _outputs(embed, params, extra, batches, hashed, layer):
   if 0 < len(labels) < len(index):
     raise ValueError(
         f'{len(labels)} of {len(index)} batches have labels; all or none must.')
-  index = _whole(index)
+  whole = _everyone if is_shared else _whole
+  index = whole(index)
   _check_index(index, getattr(batches, 'num_examples', len(index)))
   return Outputs(
-      {name: _whole(x) for name, x in parts.items()},
-      _whole(labels) if labels else None, index,
-      _whole(hashes) if hashed else None)
+      {name: whole(x) for name, x in sorted(parts.items())},
+      whole(labels) if labels else None, index,
+      whole(hashes) if hashed else None)
 
 
 def _hash(row):
@@ -235,7 +240,7 @@ def _embedded(embed, params, extra, batches, layer):
   """Yields each batch with its features {name: [m, d]}, one batch behind."""
   mapped, sizes = _mapped(embed, tuple(parallel.devices()), layer)
   # Not replicated, they would be sent anew with each batch.
-  state = parallel.replicate((params, extra))
+  state = parallel.replicate((params, extra), over=parallel.local_devices)
   ready = None
   for batch in batches:
     preemption.heed()
@@ -283,6 +288,13 @@ def _check_index(index, num_examples):
     raise ValueError(
         f'{len(index) - len(ids)} of {len(index)} examples are there more than '
         f'once, the first with id {ids[counts > 1][0]}.')
+
+
+def _everyone(parts):
+  """What all processes have, in their order."""
+  whole = hosts.gather(_whole(parts))
+  whole.flags.writeable = False
+  return whole
 
 
 def _whole(parts):

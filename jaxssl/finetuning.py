@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from jaxssl import features
+from jaxssl import hosts
 from jaxssl import labelled
 from jaxssl import optim
 from jaxssl import paired
@@ -132,7 +133,7 @@ def fit(augment, settings, params, extra, examples):
   Batch norms use the statistics of each minibatch over all devices, and the kept ones
   of `extra`, with which the test set is seen, move on from those of pretraining.
 
-  With several processes each takes all of every minibatch, and has the result.
+  With several processes each takes its share of every minibatch, and has the result.
 
   Args:
     augment, settings, params, extra, examples: see `evaluate`.
@@ -159,7 +160,8 @@ def fit(augment, settings, params, extra, examples):
       preemption.heed()
       # The devices train on one minibatch while this one is gathered, and no more wait.
       jax.block_until_ready(state)
-      state, loss = step(state, parallel.split(batch))
+      mine = jax.tree.map(lambda x: x[hosts.share(len(x))], batch)
+      state, loss = step(state, parallel.split(mine))
       losses.append(loss)
       counts.append(np.count_nonzero(batch['weight']))
     loss = float(np.average(jax.device_get(losses), weights=counts))
@@ -180,7 +182,7 @@ def _minibatches(examples, num_steps, *, seed, epoch):
   """
   n = len(examples['label'])
   b = -(-n // num_steps)
-  b += -b % len(parallel.local_devices())
+  b += -b % len(parallel.devices())
   for rows in np.array_split(probes.order(n, seed=seed, stream=epoch), num_steps):
     weight = np.zeros(b, np.float32)
     weight[:len(rows)] = b / len(rows)

@@ -5,11 +5,14 @@
   --config.KEY=VALUE       overrides one value of the recipe, --config.optim.base_lr=0.1
 
 The same command in the same workdir goes on where it stopped. config.job says what is
-done: pretrain, evaluate, embed, compare or check.
+done: pretrain, evaluate, embed, compare, check, study, import_weights, export_weights.
+
+On many hosts the same command runs on each. Where no cluster tells them of each other:
+--coordinator=HOST:PORT --num_processes=N --process_id=0 (to N - 1).
 
 Exit codes: 0 done; 42 preempted, run me again; 65 data broken; 70 a bug of ours;
 73 workdir locked or not to be created; 74 disk; 76 diverged, do not restart; 78 a
-mistake in config or command line.
+mistake in config or command line; 134 another process of the job was lost.
 """
 
 import importlib
@@ -28,7 +31,10 @@ from jaxssl import errors
 JOBS = {
     'pretrain': ('train', 'train'), 'evaluate': ('evaluate', 'evaluate'),
     'embed': ('embed', 'embed'), 'compare': ('compare', 'compare'),
-    'study': ('study', 'study'), 'check': ('check', 'check')}
+    'study': ('study', 'study'), 'check': ('check', 'check'),
+    'import_weights': ('weights.importing', 'import_weights'),
+    'export_weights': ('weights.exporting', 'export_weights')}
+SHARED_JOBS = ('pretrain', 'evaluate', 'embed')  # Which several processes can do.
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -48,7 +54,8 @@ def main(argv=None):
     # An evaluation writes beside the checkpoint that it reads.
     workdir = command.workdir or command.config.get('checkpoint') or (
         f'runs/{command.name}')
-    start_jax(command.hosts)
+    start_jax()
+    join(command.hosts, name)
     module, function = JOBS[name]
     getattr(importlib.import_module(f'jaxssl.{module}'), function)(
         command.config, pathlib.Path(workdir))
@@ -66,7 +73,13 @@ def exit_code_of(job):
     return e.exit_code
   except KeyboardInterrupt:
     return 130
-  except Exception:
+  except Exception as e:
+    from jaxssl import hosts
+    if hosts.lost(e):
+      print(
+          f'Another process of this job was lost: run all of them again. '
+          f'({one_line(e)[:300]})', file=sys.stderr)
+      return errors.LostError.exit_code
     traceback.print_exc()
     print(
         'This is a bug in jaxssl: please report it with the lines above.',
@@ -139,8 +152,18 @@ def find_config(arg):
   return f'{flag}={found}{colon}{rest}'
 
 
-def start_jax(hosts):
-  """Compilation cache, many hosts, and quiet libraries, before devices are used."""
+def join(given, job):
+  """Joins the other processes of a job; see `hosts.start`."""
+  from jaxssl import hosts
+  hosts.start(given)
+  if hosts.count() > 1 and job not in SHARED_JOBS:
+    raise errors.ConfigError(
+        f'The job {job} is for one process, and there are {hosts.count()}; several '
+        f'can do {", ".join(SHARED_JOBS)}.')
+
+
+def start_jax():
+  """Compilation cache and quiet libraries, before devices are used."""
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   logging.getLogger('jax').setLevel(logging.WARNING)
   import jax
@@ -155,8 +178,6 @@ def start_jax(hosts):
       jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
     except OSError:
       logging.warning('No compilation cache: %s cannot be written.', cache)
-  if hosts:
-    jax.distributed.initialize(**hosts)
 
 
 def told(error):
@@ -202,5 +223,8 @@ if __name__ == '__main__':
   code = main()
   sys.stdout.flush()
   sys.stderr.flush()
+  if 'jax' in sys.modules:
+    from jaxssl import hosts
+    hosts.leave(code)
   # Threads of a failed save must not keep the process from ending.
   os._exit(code)

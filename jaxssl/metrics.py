@@ -23,6 +23,7 @@ from tqdm.contrib import logging as tqdm_logging
 
 from jaxssl import errors
 from jaxssl import files
+from jaxssl import hosts
 from jaxssl import quiet
 
 log = logging.getLogger(__name__)
@@ -204,7 +205,8 @@ def setup_logging(workdir=None):
   """Sends the package's log to the terminal and, given a folder, to its train.log.
 
   What was set up before is replaced. Whatever a message holds, such as a file's
-  name with a line break or colour codes in it, it stays one line of plain text.
+  name with a line break or colour codes in it, it stays one line of plain text. Of
+  several processes the first tells it; the others only what went wrong in them.
   """
   logger = logging.getLogger('jaxssl')
   for handler in logger.handlers[:]:
@@ -215,8 +217,12 @@ def setup_logging(workdir=None):
     path = pathlib.Path(workdir) / 'train.log'
     with files.storage_errors(f'Cannot write {path}'):
       handlers.append(logging.FileHandler(path, encoding='utf-8'))
+  who = '' if hosts.is_first() else f'process {hosts.index()}: '
+  if who:
+    handlers[0].setLevel(logging.WARNING)
   for handler in handlers:
-    handler.setFormatter(_Formatter('%(asctime)s %(message)s', '%m-%d %H:%M:%S'))
+    handler.setFormatter(
+        _Formatter(f'%(asctime)s {who}%(message)s', '%m-%d %H:%M:%S'))
     logger.addHandler(handler)
   logger.setLevel(logging.INFO)
   logger.propagate = False  # Else absl's own handler prints it once more.
@@ -250,8 +256,8 @@ def progress(total, initial=0):
   with contextlib.ExitStack() as stack:
     # With None it is off where stderr is not a terminal.
     bar = stack.enter_context(tqdm.tqdm(
-        total=total, initial=initial, disable=None, unit='step', leave=False,
-        dynamic_ncols=True))
+        total=total, initial=initial, disable=None if hosts.is_first() else True,
+        unit='step', leave=False, dynamic_ncols=True))
     if not bar.disable:
       stack.enter_context(tqdm_logging.logging_redirect_tqdm(
           [logging.getLogger('jaxssl')]))

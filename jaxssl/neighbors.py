@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxssl import hosts
 from jaxssl import preemption
 from jaxssl import scoring
 
@@ -22,7 +23,8 @@ def nearest(queries, bank, *, k):
 
   The bank stays in host memory and passes through the device once; the queries and
   their k best so far stay on the device. Of equally similar rows the earlier wins.
-  A row of zeros has similarity 0 to all.
+  A row of zeros has similarity 0 to all. Several processes, which all call this,
+  search for a share of the queries each, and have all of the result.
 
   Args:
     queries: float32 [q, d], of any length.
@@ -44,6 +46,11 @@ def nearest(queries, bank, *, k):
     raise ValueError(
         f'The features differ in width: {queries.shape[1]} of the queries, '
         f'{bank.shape[1]} of the bank.')
+  found = _nearest(queries[hosts.share(len(queries))], bank, k)
+  return tuple(map(hosts.gather, found))
+
+
+def _nearest(queries, bank, k):
   places = scoring.blocks(len(queries), QUERY_ROWS)
   blocks = [_unit(queries[place]) for place in places]
   best = [

@@ -32,18 +32,22 @@ def mesh(over):
   return Mesh(np.asarray(over()), (AXIS,))
 
 
-def replicate(tree):
+def replicate(tree, over=None):
   """Copies a pytree to every device, as the mapped steps take and return it.
 
   Do this before the first step: a state that is not replicated yet makes the second
   step compile again, and with several processes it cannot be donated. A tree that is
   replicated already is returned as it is.
+
+  Args:
+    tree: arrays, equal in all processes.
+    over: None for all devices, or `local_devices` for what `mapped` runs on these.
   """
-  sharding = NamedSharding(mesh(devices), PartitionSpec())
+  sharding = NamedSharding(mesh(over or devices), PartitionSpec())
   if all(getattr(x, 'sharding', None) == sharding for x in jax.tree.leaves(tree)):
     return tree
   tree = jax.tree.map(np.asarray, jax.device_get(tree))
-  if jax.process_count() == 1:
+  if sharding.is_fully_addressable:
     return jax.device_put(tree, sharding)
   return jax.tree.map(
       lambda x: jax.make_array_from_callback(x.shape, sharding, lambda i: x[i]), tree)
@@ -80,7 +84,7 @@ def join(tree, way='pmap'):
   return jax.tree.map(get, tree)
 
 
-def mapped(function, in_axes, out_axes, *, way='pmap', donate=()):
+def mapped(function, in_axes, out_axes, *, way='pmap', donate=(), over=None):
   """Maps a per-device function over all devices and compiles it.
 
   Args:
@@ -90,13 +94,16 @@ def mapped(function, in_axes, out_axes, *, way='pmap', donate=()):
       output must be equal on all devices (reduce it with `pmean`).
     way: 'pmap' or 'shard_map'.
     donate: numbers of the arguments whose memory the outputs may take.
+    over: None for all devices, or `local_devices`: then each process is on its own,
+      and the others need not call it.
   """
+  over = over or devices
   if way == 'pmap':
     # jax 0.10 gives the axes to the wrong arrays where there are as many leaves as
     # arguments but not one in each: put such arguments into one tuple.
     return jax.pmap(
         function, AXIS, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate,
-        devices=devices())
+        devices=over())
   if way != 'shard_map':
     raise ValueError(f'No way {way!r} to map a step. There are: {", ".join(WAYS)}.')
 
@@ -109,7 +116,7 @@ def mapped(function, in_axes, out_axes, *, way='pmap', donate=()):
   # outputs would refuse right programs.
   return jax.jit(
       jax.shard_map(
-          function, mesh=mesh(devices), in_specs=specs(in_axes),
+          function, mesh=mesh(over), in_specs=specs(in_axes),
           out_specs=specs(out_axes), check_vma=False),
       donate_argnums=donate)
 

@@ -27,7 +27,8 @@ from jaxssl.data import subsets
 FREE = ('log', 'save', 'evals', 'eval_data', 'eval_view', 'parallel', 'data.root',
         'data.parts', 'data.input', 'data.cache_dir')
 
-PIPELINE_KEYS = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir')
+PIPELINE_KEYS = (
+    'batch_size', 'input', 'short_side', 'canvas', 'cache_dir', 'window')
 RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')  # Of an entry of config.evals.
 
 
@@ -135,8 +136,8 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   network = call(plugins.load('models', model['name']).make, model, 'config.model')
 
   settings = {k: v for k, v in data.items() if k not in PIPELINE_KEYS}
-  pipeline_settings = {k: data[k] for k in PIPELINE_KEYS}
-  pipeline.check(**pipeline_settings)
+  pipeline_settings = {'window': 0, **{k: data[k] for k in data if k in PIPELINE_KEYS}}
+  call(pipeline.check, pipeline_settings, 'config.data')
   source = make_source(settings)
   make_method = plugins.load('methods', method['name']).make
   if 'num_classes' in inspect.signature(make_method).parameters:

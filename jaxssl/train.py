@@ -15,6 +15,7 @@ from jaxssl import estep
 from jaxssl import evaluations
 from jaxssl import features
 from jaxssl import figures
+from jaxssl import hosts
 from jaxssl import metrics
 from jaxssl import parallel
 from jaxssl import preemption
@@ -83,18 +84,18 @@ def train(config, workdir):
     errors.JobError: see `main` for the kinds.
   """
   recipe = recipes.build(config)
-  with workdirs.open_run(
+  with (workdirs.open_run(
       workdir, config, free_keys=recipes.FREE,
-      data_digest=recipe.source.digest) as workdir:
+      data_digest=recipe.source.digest) as folder, workdirs.written(folder) as workdir):
     metrics.setup_logging(workdir)
     if recipe.source.subset:
       subsets.write(workdir / 'subset.json', recipe.source, names=False)
-    done = workdirs.read_done(workdir)
+    done = hosts.on_first(lambda: workdirs.read_done(folder))
     if done:
-      log.info('This run is finished, at step %d: %s', done['step'], workdir)
+      log.info('This run is finished, at step %d: %s', done['step'], folder)
       return
     checkpoints = checkpoint.Checkpoints(
-        workdir / 'checkpoints', keep=recipe.config['save']['keep'])
+        folder / 'checkpoints', keep=recipe.config['save']['keep'])
     with contextlib.closing(checkpoints), preemption.listening() as notice:
       run(recipe, workdir, checkpoints, notice)
 
@@ -109,7 +110,8 @@ def run(recipe, workdir, checkpoints, notice):
   with pipeline.train_batches(
       dataset, seed=recipe.seed, batch_size=recipe.data['batch_size'],
       first_step=first, last_step=recipe.total_steps, input=recipe.data['input'],
-      way=recipe.way, cache_dir=recipe.data['cache_dir']) as batches, metrics.Writer(
+      way=recipe.way, cache_dir=recipe.data['cache_dir'],
+      window=recipe.data['window']) as batches, metrics.Writer(
           workdir, step=first,
           tensorboard=recipe.config['log']['tensorboard']) as writer:
     describe(recipe, state, batches, workdir)
@@ -139,7 +141,8 @@ def restore_or_create(recipe, checkpoints):
 
 
 def order_digest(recipe):
-  return pipeline.order_digest(recipe.seed, recipe.source.num_examples)
+  return pipeline.order_digest(
+      recipe.seed, recipe.source.num_examples, recipe.data['window'])
 
 
 def fit(recipe, state, batches, checkpoints, notice, writer, evaluator, workdir):
@@ -223,8 +226,9 @@ def finish(recipe, workdir, state, checkpoints, writer, evaluator):
       evaluator.write(workdir / 'eval', step, digest, results)
     evaluator.write_atlas(workdir, state.params, state.extra)
   workdirs.write_done(workdir, step, digest)
-  log.info('%s', report.verdict(workdir))
-  log.info('Done: %s', report.write(workdir))
+  if hosts.is_first():
+    log.info('%s', report.verdict(workdir))
+    log.info('Done: %s', report.write(workdir))
 
 
 class Meter:

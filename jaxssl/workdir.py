@@ -14,12 +14,14 @@ import pathlib
 import platform
 import subprocess
 import sys
+import tempfile
 
 import jax
 
 import jaxssl
 from jaxssl import errors
 from jaxssl import files
+from jaxssl import hosts
 from jaxssl import lock
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,8 @@ PACKAGES = (
 def open_run(workdir, config, *, free_keys, data_digest=''):
   """Makes or reopens a run's folder and holds its lock.
 
-  Nothing is made or changed in a folder that is refused. Only process 0 calls this.
+  Nothing is made or changed in a folder that is refused. Of several processes the
+  first does it for all.
 
   Args:
     workdir: the folder; its parents are made too.
@@ -53,13 +56,32 @@ def open_run(workdir, config, *, free_keys, data_digest=''):
     config = json.loads(json.dumps(config, allow_nan=False))
   except (TypeError, ValueError) as e:
     raise errors.ConfigError(f'The config holds what JSON cannot: {e}.') from e
-  path = make_folder(workdir)
-  with lock.Lock(path):
+
+  def open_it():
+    path = make_folder(workdir)
+    stack.enter_context(lock.Lock(path))
     for leftover in path.glob('.*.tmp'):  # Of a process killed while writing.
       leftover.unlink()
     _hold_to_recipe(path / 'config.json', config, free_keys)
     _record_attempt(path / 'run.json', data_digest)
-    yield path
+    return str(path)
+
+  with contextlib.ExitStack() as stack:
+    yield pathlib.Path(hosts.on_first(open_it))
+
+
+@contextlib.contextmanager
+def written(folder):
+  """Where this process writes what people read: `folder`, in the first process.
+
+  The others do all that the first does, since some of it takes devices of all, and
+  write it to a folder that is thrown away.
+  """
+  if hosts.is_first():
+    yield pathlib.Path(folder)
+    return
+  with tempfile.TemporaryDirectory(prefix='jaxssl-') as scratch:
+    yield pathlib.Path(scratch)
 
 
 def make_folder(workdir):

@@ -86,7 +86,7 @@ def main(argv):
   def task():
     workdir, number = pathlib.Path(argv[1]), int(argv[2])
     plan = study.plan_of(files.read_json(workdir / 'config.json'), workdir)
-    command_line.start_jax({})
+    command_line.start_jax()
     run(plan, plan.tasks[number])
 
   return command_line.exit_code_of(task)

@@ -12,6 +12,8 @@ import pytest
 import tiny_run
 from PIL import Image
 
+from jaxssl import errors
+from jaxssl import hosts
 from jaxssl import lock
 from jaxssl import main
 from jaxssl import train
@@ -86,7 +88,7 @@ def test_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
 def test_without_workdir_it_is_named_after_the_config(monkeypatch):
   seen = []
   monkeypatch.setattr(train, 'train', lambda config, workdir: seen.append(workdir))
-  monkeypatch.setattr(main, 'start_jax', lambda hosts: None)
+  monkeypatch.setattr(main, 'start_jax', lambda: None)
   assert main.main(['main', SMOKE]) == 0
   assert seen == [pathlib.Path('runs/quickstart')]
 
@@ -103,14 +105,14 @@ def test_a_bug_of_ours_is_told_apart(monkeypatch, capsys):
     raise ValueError('not the user')
 
   monkeypatch.setattr(train, 'train', fail)
-  monkeypatch.setattr(main, 'start_jax', lambda hosts: None)
+  monkeypatch.setattr(main, 'start_jax', lambda: None)
   assert main.main(['main', SMOKE]) == 70
   err = capsys.readouterr().err
   assert 'not the user' in err and 'bug in jaxssl' in err
 
 
 def test_a_workdir_in_use_is_73(tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(main, 'start_jax', lambda hosts: None)
+  monkeypatch.setattr(main, 'start_jax', lambda: None)
   with lock.Lock(tmp_path):
     code = main.main(
         ['main', f'--config={tiny_run.__file__}', f'--workdir={tmp_path}'])
@@ -124,7 +126,7 @@ def test_the_compilation_cache_is_private(tmp_path, monkeypatch):
   monkeypatch.delenv('JAX_COMPILATION_CACHE_DIR')
   before = jax.config.jax_compilation_cache_dir
   try:
-    main.start_jax({})
+    main.start_jax()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / 'jaxssl' / 'xla')
     assert stat.S_IMODE((tmp_path / 'jaxssl').stat().st_mode) == 0o700
   finally:
@@ -153,3 +155,24 @@ def test_the_inat_recipe_on_a_made_up_tree_from_another_folder(tmp_path):
   assert out.returncode == 0, out.stderr
   for name in ('DONE', 'report.html', 'eval/knn/24.json', 'eval/linear/24.json'):
     assert (tmp_path / 'run' / name).exists()
+
+
+def test_some_jobs_are_for_one_process(monkeypatch):
+  monkeypatch.setattr(hosts, 'start', lambda given: None)
+  monkeypatch.setattr(hosts, 'count', lambda: 2)
+  main.join({}, 'pretrain')
+  with pytest.raises(errors.ConfigError, match='The job study is for one process'):
+    main.join({}, 'study')
+
+
+def test_a_lost_process_is_no_bug(monkeypatch, capsys):
+  monkeypatch.setattr(hosts, 'count', lambda: 2)
+
+  def lose(message):
+    def job():
+      raise jax.errors.JaxRuntimeError(message)
+    return job
+
+  assert main.exit_code_of(lose('Gloo all-reduce failed: Connection reset')) == 134
+  assert 'run all of them again' in capsys.readouterr().err
+  assert main.exit_code_of(lose('RESOURCE_EXHAUSTED: Out of memory')) == 70

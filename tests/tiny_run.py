@@ -11,6 +11,7 @@ import time
 from configs import quickstart
 
 ROOT = pathlib.Path(__file__).parents[1]
+PATH = f'{ROOT}{os.pathsep}{ROOT / "tests"}'
 
 
 def get_config(arg=''):
@@ -48,7 +49,7 @@ def start(
   return subprocess.Popen(
       [sys.executable, *program, f'--config={config}',
        f'--workdir={workdir}', *overrides],
-      env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT),
+      env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': PATH,
            'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'},
       cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

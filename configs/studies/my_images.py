@@ -174,8 +174,7 @@ def run(arg, method, source, mine, seed):
       c.views = dict(a=common.crop_flip_view(side))
       c.model.projector = None
       c.method = dict(name='supervised', label_smoothing=0.0)
-    pipeline = {k: c.data[k] for k in (
-        'batch_size', 'input', 'short_side', 'canvas', 'cache_dir')}
+    pipeline = {k: c.data[k] for k in common.PIPELINE if k in c.data}
     c.data = {**source, **pipeline}
     c.save.update(every_epochs=10.0, keep=1)
   c.eval_data = dict(test=mine['test'])

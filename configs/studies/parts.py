@@ -155,8 +155,7 @@ def pretraining(arg, method, domain, *, seed=0, source=None, **subset):
   c.seed = seed
   if arg.epochs:
     c.total_epochs, c.total_steps = arg.epochs, 0
-  pipeline = {k: c.data[k] for k in (
-      'batch_size', 'input', 'short_side', 'canvas', 'cache_dir')}
+  pipeline = {k: c.data[k] for k in common.PIPELINE if k in c.data}
   c.data = {**(source or images(arg, domain, **subset)), **pipeline}
   c.eval_data = dict(test=images(arg, domain, 'test'))
   c.evals = dict(health=common.health())

@@ -120,14 +120,14 @@ class Dataset:
       batch['label'] = self.source.labels[batch['index']]
     return batch
 
-  def rows_in_order(self, *, workers):
-    """Yields (id, row) of every example once, decoding ahead in threads."""
-    num_examples = self.source.num_examples
+  def rows_in_order(self, *, workers, part=None):
+    """Yields (id, row) of the examples of a part once, decoding ahead in threads."""
+    ids = range(self.source.num_examples)[part or slice(None)]
 
     def decode(start):
-      return self.decode(range(start, min(start + CHUNK, num_examples)))
+      return self.decode(range(start, min(start + CHUNK, ids.stop)))
 
-    starts = range(0, num_examples, CHUNK)
+    starts = range(ids.start, ids.stop, CHUNK)
     chunks = threads.ahead(decode, starts, workers=workers, depth=2 * workers)
     for start, rows in zip(starts, chunks):
       yield from enumerate(rows, start)

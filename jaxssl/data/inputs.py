@@ -2,10 +2,7 @@
 
 import dataclasses
 
-import jax
-import numpy as np
-from jax.experimental import multihost_utils
-
+from jaxssl import hosts
 from jaxssl import parallel
 from jaxssl.data import cached
 from jaxssl.data import dataset as datasets
@@ -52,10 +49,10 @@ def choose(dataset, *, input, cache_dir=''):
   if input != 'auto':
     return input, f'Input is {input}, as configured.'
   way, why = _automatic(dataset, cache_dir)
-  if jax.process_count() > 1:  # All must take part in the same computations.
-    ways = multihost_utils.process_allgather(np.int32(INPUTS.index(way)))
-    if way != INPUTS[ways.max()]:
-      way, why = INPUTS[ways.max()], 'another process has no room for more'
+  # All must take part in the same computations.
+  most = INPUTS[int(hosts.largest(INPUTS.index(way)))]
+  if way != most:
+    way, why = most, 'another process has no room for more'
   n, c = dataset.source.num_examples, dataset.canvas
   size = _bytes(n * c * c * 3)
   return way, f'Input is {way}: {n:,} images at {c} px are {size}; {why}.'

@@ -24,6 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxssl import hosts
 from jaxssl import parallel
 from jaxssl.data import BadImage
 from jaxssl.data import canvas as canvases
@@ -34,9 +35,10 @@ from jaxssl.data import streamed
 from jaxssl.data import threads
 
 Dataset = datasets.Dataset
+BLOCK = 64  # Neighbours that a window keeps near each other.
 
 
-def check(*, batch_size, input, short_side, canvas, cache_dir):
+def check(*, batch_size, input, short_side, canvas, cache_dir, window=0):
   """Checks a config's settings for this module, before any work.
 
   Raises:
@@ -46,6 +48,9 @@ def check(*, batch_size, input, short_side, canvas, cache_dir):
     raise ValueError(f'data.batch_size is {batch_size}; it must be at least 1.')
   if not isinstance(cache_dir, str):
     raise ValueError(f"data.cache_dir is {cache_dir!r}; it must be a path or ''.")
+  if window < 0 or window % BLOCK:
+    raise ValueError(
+        f'data.window is {window}; it must be 0, or a multiple of {BLOCK} images.')
   canvases.check(short_side, canvas)
   inputs.check(input)
 
@@ -64,45 +69,56 @@ def steps_per_epoch(num_examples, batch_size):
 
 
 @functools.lru_cache(maxsize=2)
-def order(seed, epoch, num_examples):
-  """The order in which an epoch visits the examples: int32 [n], read-only."""
+def order(seed, epoch, num_examples, window=0):
+  """The order in which an epoch visits the examples: int32 [n], read-only.
+
+  Where reading far apart is slow, as from a bucket, a window helps: blocks of
+  neighbours come in a random order, and so many examples at a time are shuffled.
+
+  Args:
+    seed: of the order.
+    epoch: which has an order of its own.
+    num_examples: n.
+    window: examples that are shuffled with each other; 0 for all, and the order is
+      then as random as can be.
+  """
   bits = np.random.Philox(key=seed, counter=[0, 0, 0, epoch])
-  ids = np.random.Generator(bits).permutation(num_examples).astype(np.int32)
+  generator = np.random.Generator(bits)
+  if not window:
+    ids = generator.permutation(num_examples).astype(np.int32)
+  else:
+    blocks = np.array_split(
+        np.arange(num_examples, dtype=np.int32), -(-num_examples // BLOCK))
+    ids = np.concatenate([blocks[i] for i in generator.permutation(len(blocks))])
+    for start in range(0, num_examples, window):
+      generator.shuffle(ids[start:start + window])
   ids.setflags(write=False)
   return ids
 
 
-def order_digest(seed, num_examples):
+def order_digest(seed, num_examples, window=0):
   """SHA-256 of the first epoch's order.
 
   NumPy does not promise the same permutation in its next version; a checkpoint that
   keeps this can tell.
   """
-  ids = order(seed, 0, num_examples).astype('<i4')
+  ids = order(seed, 0, num_examples, window).astype('<i4')
   return hashlib.sha256(ids.tobytes()).hexdigest()
 
 
-def batch_ids(seed, step, num_examples, batch_size):
+def batch_ids(seed, step, num_examples, batch_size, window=0):
   """The example ids of the global batch at a step: int32 [batch_size]."""
   epoch, i = divmod(step, steps_per_epoch(num_examples, batch_size))
-  ids = order(seed, epoch, num_examples)
+  ids = order(seed, epoch, num_examples, window)
   return ids[i * batch_size:(i + 1) * batch_size]
 
 
-def host_share(rows, process_index=None, process_count=None):
-  """The rows of a global batch that one process holds: a block of them.
-
-  Args:
-    rows: [batch_size, ...].
-    process_index, process_count: None for those of this process.
-  """
-  if process_count is None:
-    process_index, process_count = jax.process_index(), jax.process_count()
-  if len(rows) % process_count:
+def host_share(rows):
+  """The rows [batch_size, ...] of a global batch that this process holds: a block."""
+  if len(rows) % hosts.count():
     raise ValueError(
-        f'A batch of {len(rows)} does not divide over {process_count} processes.')
-  m = len(rows) // process_count
-  return rows[process_index * m:(process_index + 1) * m]
+        f'A batch of {len(rows)} does not divide over {hosts.count()} processes.')
+  return rows[hosts.share(len(rows))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +127,21 @@ class InOrder:
   dataset: Any
   batch_size: int
   strict: bool
+  part: Any = None  # A slice of the examples; None is all of them.
+
+  def shared(self):
+    """This process's share of them, where there are several processes."""
+    part = hosts.share(self.dataset.source.num_examples)
+    return dataclasses.replace(
+        self, part=part, batch_size=max(1, self.batch_size // hosts.count()))
 
   def __iter__(self):
     ledger = self.dataset.ledger
     if self.strict:
       ledger = ledgers.Ledger(self.dataset.source, limit=0)
     ids, rows = [], []
-    rows_in_order = self.dataset.rows_in_order(workers=threads.WORKERS)
+    rows_in_order = self.dataset.rows_in_order(
+        workers=threads.WORKERS, part=self.part)
     with contextlib.closing(rows_in_order):
       for i, row in rows_in_order:
         if isinstance(row, BadImage):
@@ -184,7 +208,7 @@ class Batches:
 
 def train_batches(
     dataset, *, seed, batch_size, first_step, last_step, input, way='pmap',
-    cache_dir='', progress=None):
+    cache_dir='', window=0, progress=None):
   """Batches for the steps of training, split over the devices.
 
   Args:
@@ -195,6 +219,7 @@ def train_batches(
     input: one of `inputs.INPUTS`, or 'auto' (see `inputs.choose`).
     way: how `parallel.split` lays out arrays.
     cache_dir: folder of caches; '' is a private one in the user's own cache folder.
+    window: of the order of the examples; see `order`.
     progress: as for `inputs.prepare`.
 
   Returns:
@@ -218,10 +243,10 @@ def train_batches(
   steps, workers = range(first_step, last_step), threads.WORKERS
 
   def ids_of(step):
-    return host_share(batch_ids(seed, step, n, batch_size))
+    return host_share(batch_ids(seed, step, n, batch_size, window))
 
   if input == 'resident':
-    batches = _resident(dataset, seed, batch_size, steps, way)
+    batches = _resident(dataset, seed, batch_size, steps, way, window)
   elif input == 'cached':
     batches = threads.ahead(
         lambda step: parallel.split(dataset.read(ids_of(step)), way),
@@ -234,7 +259,7 @@ def train_batches(
   return Batches(batches, dataset, input, reason)
 
 
-def _resident(dataset, seed, batch_size, steps, way):
+def _resident(dataset, seed, batch_size, steps, way, window):
   """Yields batches that each device gathers from the canvases that lie on it."""
   def gather(arrays, order, first, rows):
     ids = order[first + rows]
@@ -253,5 +278,6 @@ def _resident(dataset, seed, batch_size, steps, way):
   for step in steps:
     epoch, i = divmod(step, steps_per_epoch(n, batch_size))
     if epoch != present:
-      present, ids = epoch, parallel.replicate(good[order(seed, epoch, n)])
+      present, ids = epoch, parallel.replicate(
+          good[order(seed, epoch, n, window)])
     yield mapped(arrays, ids, np.int32(i * batch_size), rows)

@@ -73,7 +73,7 @@ def run_task(plan, task, waits, *outcomes):
   blocked = engines.blocked(task, dict(zip(waits, outcomes)))
   if blocked:
     return blocked
-  main.start_jax({})
+  main.start_jax()
   try:
     worker.run(plan, task)
   except (errors.Preempted, errors.StorageError):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxssl import errors
+from jaxssl import hosts
 from jaxssl import parallel
 from jaxssl.data import canvas
 from jaxssl.data import inputs
@@ -119,17 +120,57 @@ def test_a_batch_that_does_not_divide(tmp_path):
   with pytest.raises(ValueError, match='6, which does not divide over 4 devices'):
     pipeline.train_batches(
         dataset, seed=0, batch_size=6, first_step=0, last_step=1, input='resident')
+
+
+def test_a_batch_that_does_not_divide_over_processes(monkeypatch):
+  monkeypatch.setattr(hosts, 'count', lambda: 3)
   with pytest.raises(ValueError, match='8 does not divide over 3 processes'):
-    pipeline.host_share(np.arange(8), 0, 3)
+    pipeline.host_share(np.arange(8))
 
 
 @pytest.mark.parametrize('num_hosts', [1, 2, 4])
-def test_hosts_share_one_global_batch(num_hosts):
+def test_hosts_share_one_global_batch(num_hosts, monkeypatch):
+  monkeypatch.setattr(hosts, 'count', lambda: num_hosts)
   for step in range(3 * EPOCH):
     ids = pipeline.batch_ids(7, step, N, BATCH)
-    shares = [pipeline.host_share(ids, i, num_hosts) for i in range(num_hosts)]
+    shares = []
+    for i in range(num_hosts):
+      monkeypatch.setattr(hosts, 'index', lambda i=i: i)
+      shares.append(pipeline.host_share(ids))
     assert {len(share) for share in shares} == {BATCH // num_hosts}
     np.testing.assert_array_equal(np.concatenate(shares), ids)
+
+
+@pytest.mark.parametrize('n, window', [(1000, 128), (1000, 64), (70, 128), (640, 640)])
+def test_a_window_keeps_reads_near_each_other(n, window):
+  """So many examples at a time come from as few blocks as hold them."""
+  orders = [pipeline.order(3, epoch, n, window) for epoch in (0, 1)]
+  for order in orders:
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+    for start in range(0, n, window):
+      part = order[start:start + window]
+      num_blocks = len(np.unique(part // pipeline.BLOCK))
+      assert num_blocks <= 2 * (window // pipeline.BLOCK + 1)
+  assert (orders[0] != orders[1]).mean() > 0.9
+  # Blocks move, and neighbours do not stay together.
+  assert abs(np.diff(orders[0])).mean() > window / 8
+
+
+def test_the_order_of_a_window_is_in_the_digest_and_never_changes():
+  assert pipeline.order(7, 0, 1000, 128)[:4].tolist() == [
+      798, 629, 803, 758]
+  digests = {pipeline.order_digest(0, 1000, window) for window in (0, 64, 128)}
+  assert len(digests) == 3
+
+
+def test_evaluation_batches_are_shared_out(monkeypatch):
+  dataset, _ = make()
+  monkeypatch.setattr(hosts, 'count', lambda: 3)
+  batches, seen = pipeline.in_order(dataset, BATCH), []
+  for i in range(3):
+    monkeypatch.setattr(hosts, 'index', lambda i=i: i)
+    seen += [batch['index'] for batch in batches.shared()]
+  np.testing.assert_array_equal(np.concatenate(seen), np.arange(N))
 
 
 # The ways in.
