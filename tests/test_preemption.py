@@ -50,6 +50,9 @@ def loop(how):
 def test_first_signal_saves_and_second_aborts():
   assert loop('quick').wait(timeout=10) == 42
   process = loop('slow')
+  process.terminate()  # The same one, come twice.
+  with pytest.raises(subprocess.TimeoutExpired):
+    process.wait(timeout=preemption.SAME)
   process.terminate()
   assert process.wait(timeout=10) == -signal.SIGTERM
 
