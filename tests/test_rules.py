@@ -45,15 +45,22 @@ def names_used(path):
 
 def test_tensorflow_is_imported_only_where_data_need_it():
   users = users_of('tensorflow', 'tensorflow_datasets', 'array_record')
-  assert users and all(u.startswith('data/') for u in users - {'metrics.py'}), users
+  others = {'metrics.py', 'weights/readers.py'}
+  assert users and all(u.startswith('data/') for u in users - others), users
 
 
-def test_no_module_needs_tensorflow_to_be_imported():
-  for path in FILES:
+def test_torch_is_imported_only_where_other_peoples_weights_are():
+  assert users_of('torch', 'torchvision', 'timm') == {
+      'weights/readers.py', 'weights/in_torchvision.py'}
+
+
+def test_no_module_needs_tensorflow_or_torch_to_be_imported():
+  program = PACKAGE / 'weights' / 'in_torchvision.py'  # Run, and imported by nothing.
+  for path in set(FILES) - {program}:
     heavy = [
         i for i in top_level_imports(path)
         if i.split('.')[0] in ('tensorflow', 'tensorflow_datasets', 'clu',
-                               'array_record')]
+                               'array_record', 'torch', 'torchvision', 'timm')]
     assert not heavy, f'{place(path)} imports {heavy} at the top'
 
 

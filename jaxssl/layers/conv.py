@@ -2,8 +2,10 @@
 
 The kernel [k, k, c, d] and the results are those of `jax.lax.conv_general_dilated`
 with k // 2 rows and columns of zeros on every side, which is what PyTorch's
-`padding=k // 2` means. In shapes, b is images, [h, w] the positions that come in,
-[i, j] those that go out, c and d the channels before and after.
+`padding=k // 2` means; or, for weights of TensorFlow and Haiku, with the zeros that
+'SAME' means there, which at stride 2 are more below and on the right. In shapes, b is
+images, [h, w] the positions that come in, [i, j] those that go out, c and d the
+channels before and after.
 
 A 1x1 convolution is a matrix product on every backend. On CPU two more cases are:
 maps of at most 2x2, where XLA is 20 to 100 times slower, and the gradient of the
@@ -23,18 +25,25 @@ CHUNK = 2**19  # Floats that a step of the kernel's gradient works on: the L2 ca
 
 
 class Conv(nn.Module):
-  """A convolution without bias, with a square kernel and torch-like padding."""
+  """A convolution without bias, with a square kernel."""
   features: int
   size: int
   stride: int
   dtype: str
+  padding: str = 'symmetric'  # Or 'same'.
 
   @nn.compact
   def __call__(self, x):
     kernel = self.param(
         'kernel', nn.initializers.lecun_normal(),
         (self.size, self.size, x.shape[-1], self.features))
-    return conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+    # At stride 1 and for 1x1 kernels both mean the same zeros.
+    if self.padding == 'same' and self.stride > 1 and self.size > 1:
+      return lax.conv_general_dilated(
+          x, kernel, (self.stride, self.stride), 'SAME',
+          dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    return conv(x, kernel, self.stride)
 
 
 def conv(x, kernel, stride):

@@ -39,6 +39,7 @@ DEPTHS = {  # The kind of block, and how many each stage has.
 }
 STEMS = ('imagenet', 'cifar')
 VERSIONS = ('v1.5', 'v1')
+PADDINGS = ('symmetric', 'same_pool', 'same')
 DTYPES = ('float32', 'bfloat16')
 MAX_WIDTH = 16
 
@@ -48,6 +49,7 @@ class Block(nn.Module):
   convolutions: tuple[tuple[int, int, int], ...]
   zero_init_residual: bool
   dtype: str
+  padding: str = 'symmetric'
 
   @nn.compact
   def __call__(self, x, train, groups=None):
@@ -55,7 +57,8 @@ class Block(nn.Module):
     last = len(self.convolutions)
     for i, (size, channels, stride) in enumerate(self.convolutions, 1):
       scale = 0. if self.zero_init_residual and i == last else 1.
-      y = conv.Conv(channels, size, stride, self.dtype, name=f'conv{i}')(y)
+      y = conv.Conv(
+          channels, size, stride, self.dtype, self.padding, name=f'conv{i}')(y)
       y = norm.BatchNorm(
           self.dtype, scale_init=nn.initializers.constant(scale),
           name=f'bn{i}')(y, train, groups)
@@ -76,21 +79,25 @@ class Encoder(nn.Module):
   stem: str
   zero_init_residual: bool
   dtype: str
+  padding: str = 'symmetric'
 
   @nn.compact
   def __call__(self, images, train, groups=None):
     """[b, h, w, c] images -> float32 [b, e] features."""
     size, stride = (7, 2) if self.stem == 'imagenet' else (3, 1)
-    x = conv.Conv(self.channels, size, stride, self.dtype, name='stem_conv')(images)
+    padding = 'same' if self.padding == 'same' else 'symmetric'
+    x = conv.Conv(
+        self.channels, size, stride, self.dtype, padding, name='stem_conv')(images)
     x = nn.relu(norm.BatchNorm(self.dtype, name='stem_bn')(x, train, groups))
     if self.stem == 'imagenet':
-      x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+      around = ((1, 1), (1, 1)) if self.padding == 'symmetric' else 'SAME'
+      x = nn.max_pool(x, (3, 3), (2, 2), around)
     for stage, num_blocks in enumerate(self.num_blocks, 1):
       for i in range(1, num_blocks + 1):
         stride = 2 if stage > 1 and i == 1 else 1
         convolutions = self.block(self.channels * 2**(stage - 1), stride)
         x = Block(
-            convolutions, self.zero_init_residual, self.dtype,
+            convolutions, self.zero_init_residual, self.dtype, padding,
             name=f'stage{stage}_block{i}')(x, train, groups)
     return x.mean((1, 2), dtype=jnp.float32)
 
@@ -128,7 +135,8 @@ class Network(nn.Module):
 
 
 def make(
-    *, depth, width, stem, zero_init_residual, dtype, projector, version='v1.5'):
+    *, depth, width, stem, zero_init_residual, dtype, projector, version='v1.5',
+    padding='symmetric'):
   """A ResNet with a projection head.
 
   Kernels begin as in SimCLR's code: truncated normal, variance 1 / fan in.
@@ -144,6 +152,9 @@ def make(
     projector: the keywords of `heads.projector` but dtype, or None for no head.
     version: 'v1.5' has a bottleneck's stride in its 3x3 convolution, as SimCLR and
       torchvision do; 'v1', for older weights, in its first 1x1.
+    padding: 'symmetric', as PyTorch pads; for weights from elsewhere 'same_pool', the
+      max pool as TensorFlow's 'SAME' (SimCLR's code), or 'same', the convolutions too
+      (BYOL's).
 
   Returns:
     The flax module `Network`.
@@ -153,7 +164,7 @@ def make(
   """
   for name, value, there_are in (
       ('depth', depth, DEPTHS), ('stem', stem, STEMS), ('dtype', dtype, DTYPES),
-      ('version', version, VERSIONS)):
+      ('version', version, VERSIONS), ('padding', padding, PADDINGS)):
     if value not in there_are:
       raise ValueError(
           f'No ResNet with {name} {value!r}. '
@@ -168,7 +179,7 @@ def make(
       basic if kind == 'basic' else functools.partial(bottleneck, version=version))
   encoder = Encoder(
       block=block, num_blocks=num_blocks, channels=round(64 * width), stem=stem,
-      zero_init_residual=zero_init_residual, dtype=dtype)
+      zero_init_residual=zero_init_residual, dtype=dtype, padding=padding)
   if projector is not None:
     projector = heads.projector(**plugins.arguments(
         heads.projector, projector, what='config.model.projector', dtype=dtype))

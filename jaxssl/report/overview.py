@@ -9,7 +9,8 @@ from jaxssl.report import tables
 
 METHODS = {
     'simclr': 'SimCLR', 'pcl': 'PCL', 'moco': 'MoCo', 'byol': 'BYOL',
-    'simsiam': 'SimSiam', 'jigsaw': 'Jigsaw', 'supervised': 'Supervised training'}
+    'simsiam': 'SimSiam', 'jigsaw': 'Jigsaw', 'supervised': 'Supervised training',
+    'pretrained': 'Imported weights'}
 
 
 def section(run, key):

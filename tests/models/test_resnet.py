@@ -198,6 +198,28 @@ def test_a_convolution_and_its_gradient_are_those_of_xla(
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('n', [8, 9])
+@pytest.mark.parametrize('size, stride', [(3, 2), (7, 2), (3, 1), (1, 2)])
+def test_a_convolution_with_the_padding_of_tensorflow(n, size, stride):
+  layer = conv.Conv(4, size, stride, 'float32', 'same')
+  x = normal(2, n, n + 1, 3)
+  variables = init(layer, x)
+  kernel = np.float64(variables['params']['kernel'])
+  # Zeros so that ceil(n / stride) positions fit, the odd one below and on the right.
+  around = []
+  for length in x.shape[1:3]:
+    total = max((-(-length // stride) - 1) * stride + size - length, 0)
+    around.append((total // 2, total - total // 2))
+  padded = np.pad(np.float64(x), ((0, 0), *around, (0, 0)))
+  want = np.stack([
+      np.stack([
+          np.einsum('brsc,rscd->bd', padded[:, i:i + size, j:j + size], kernel)
+          for j in range(0, padded.shape[2] - size + 1, stride)], axis=1)
+      for i in range(0, padded.shape[1] - size + 1, stride)], axis=1)
+  np.testing.assert_allclose(
+      layer.apply(variables, x), want, rtol=1e-4, atol=1e-4)
+
+
 def one_block_network(dtype='float32'):
   encoder = resnet.Encoder(
       block=functools.partial(resnet.bottleneck, version='v1.5'), num_blocks=(1,),
@@ -303,6 +325,7 @@ def test_bfloat16_computes_close_to_float32_and_keeps_float32_parameters():
     (dict(stem='stl'), "stem 'stl'. There are: imagenet, cifar"),
     (dict(dtype='float16'), "dtype 'float16'"),
     (dict(version='v2'), "version 'v2'. There are: v1.5, v1"),
+    (dict(padding='valid'), "padding 'valid'. There are: symmetric, same_pool, same"),
     (dict(width=0.0), 'width of a ResNet is 0.0'),
     (dict(width=0.001), 'width of a ResNet is 0.001'),
     (dict(width=-1), 'width of a ResNet is -1'),
