@@ -165,6 +165,26 @@ def test_two_processes_are_preempted_together_and_give_the_same_results(
 
 
 @pytest.mark.slow
+def test_two_processes_evaluate_as_one_does(alone, tmp_path):
+  """Fine-tuning, which trains together, and k-means over all devices."""
+  found = []
+  for n in (1, 2):
+    folder = tmp_path / str(n)
+    codes, texts = tiny_hosts.finish(
+        folder, n, f'--config.checkpoint={alone}',
+        config=f'{tiny_hosts.__file__}:evaluate')
+    assert not any(codes), texts
+    found.append({
+        key: json.loads((folder / 'eval' / key / '24.json').read_text())['metrics']
+        for key in ('finetune', 'clustering')})
+  one, two = found
+  assert two['finetune']['train_loss'] == pytest.approx(
+      one['finetune']['train_loss'], rel=1e-4)
+  assert two['clustering']['ami'] == pytest.approx(
+      one['clustering']['ami'], abs=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('num_lost', [0, 1])
 def test_who_loses_another_ends_and_any_number_goes_on(num_lost, alone, tmp_path):
   workdir = tmp_path / 'run'

@@ -7,10 +7,16 @@ import time
 import tiny_run
 
 from configs import common
+from configs.evaluate import clustering
+from configs.evaluate import finetune
 from jaxssl import errors
 
 
 def get_config(arg=''):
+  if arg == 'evaluate':
+    c = finetune.get_config('epochs=2,batch_size=16,size=16')
+    c.evals.update(clustering.get_config('num_runs=1').evals)
+    return c
   c = tiny_run.get_config(arg)
   c.evals = dict(
       knn={**common.knn(k=5), 'every_steps': 8},
