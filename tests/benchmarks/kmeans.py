@@ -1,23 +1,31 @@
 """Seconds and memory of k-means here: ours, and faiss-cpu's where installed.
 
-  python tests/benchmarks/kmeans.py          # Two sizes; then n, k and d alone.
-  python tests/benchmarks/kmeans.py --quick  # The first size only.
-  python tests/benchmarks/kmeans.py --tenth  # Adds a tenth of an ImageNet E-step.
+  python -m tests.benchmarks.kmeans            # Two sizes.
+  python -m tests.benchmarks.kmeans --quick    # The first one only.
+  python -m tests.benchmarks.kmeans --scaling  # Ours with n, k and d changed alone.
+  python -m tests.benchmarks.kmeans --tenth    # A tenth of an ImageNet E-step.
 
 Twenty iterations from random rows of normal data, then the assignment of all rows,
 on the same cores. The two take turns, so that other load on the machine falls on
 both, and each has its median; ours has compiled before. The objective is the summed
-squared distance. Memory is the peak of a process that does only this, in parts: the
-libraries, the rows, and what k-means added (ours: with its compilation). The last
-table is by calculation: the E-step of PCL on ImageNet on 8 accelerators.
+squared distance. Memory is the peak of a process that does only this, less that of
+the libraries and of the rows: what k-means added (ours: with its compilation). The
+limit is the distances of all iterations at the rate of a large product of matrices.
+With --scaling or --tenth nobody else is measured; --tenth also prints, by calculation,
+the E-step of PCL on ImageNet on 8 accelerators.
 """
 
 import argparse
+import pathlib
 import subprocess
 import sys
-import time
 
 import numpy as np
+
+from tests.benchmarks import stopwatch
+from tests.benchmarks import table
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 ITERS = 20
 SIZES = [(50_000, 128, 1000), (200_000, 128, 5000)]
@@ -55,58 +63,49 @@ def faiss(x, k):
   return run
 
 
-def peak_memory():
-  """The most memory that this process has had, in MB."""
-  with open('/proc/self/status') as f:
-    return next(int(line.split()[1]) for line in f if 'VmHWM' in line) / 1024
-
-
 def memory_child(name, n, d, k):
   make = {'ours': ours, 'faiss': faiss}[name]
   make(normal_rows(1, d), 1)
   if name == 'ours':
     import jax
     jax.devices()
-  libraries = peak_memory()
+  libraries = stopwatch.peak_memory()
   run = make(normal_rows(n, d), k)
   run()
-  print(libraries, peak_memory())
+  print(libraries, stopwatch.peak_memory())
 
 
-def memory(name, n, d, k):
-  """MB of the libraries, and MB of all at the peak."""
+def added_memory(name, n, d, k):
+  """MiB at the peak of k-means, less those of the libraries and of the rows."""
   out = subprocess.run(
-      [sys.executable, __file__, '--child', name, str(n), str(d), str(k)],
-      capture_output=True, text=True, check=True).stdout
-  return map(float, out.split()[-2:])
+      [sys.executable, '-m', 'tests.benchmarks.kmeans', '--child', name,
+       *map(str, (n, d, k))],
+      cwd=ROOT, capture_output=True, text=True, check=True).stdout
+  libraries, peak = map(float, out.split()[-2:])
+  return peak - libraries - n * d * 4 / 2**20
 
 
-def compare(n, d, k, turns, runners, with_memory):
+def compare(n, d, k, turns, makers, missing=''):
+  """Two rows: seconds, and memory where there is somebody beside us."""
   x = normal_rows(n, d)
-  runs = {name: make(x, k) for name, make in runners.items()}
-  objective = {'ours': runs['ours']()}  # Compiles.
-  seconds = {name: [] for name in runs}
-  for _ in range(turns):
-    for name, run in runs.items():
-      start = time.perf_counter()
-      objective[name] = run()
-      seconds[name].append(time.perf_counter() - start)
-  median = {name: np.median(s) for name, s in seconds.items()}
-  print(f'n={n:,} d={d} k={k:,}: ' + ', '.join(
-      f'{name} {median[name]:.2f} s (objective {objective[name]:.5g})'
-      for name in runs), end='')
-  if 'faiss' in runs:
-    print(f'; ours is {median["faiss"] / median["ours"]:.2f} times as fast', end='')
+  runs = {name: make(x, k) for name, make in makers.items()}
+  runs['ours']()  # Compiles.
+  multiply = stopwatch.product()
+  times, objective = stopwatch.by_turns({**runs, stopwatch.PRODUCT: multiply}, turns)
+  seconds = {name: float(t[0]) for name, t in times.items()}
   # 2 n d k for the products of an iteration, one more for the assignment.
-  rate = 2 * n * d * k * (ITERS + 1) / median['ours'] / 1e9
-  print(f'; {rate:.0f} GFLOP/s', flush=True)
-  if with_memory:
-    for name in runs:
-      libraries, peak = memory(name, n, d, k)
-      rows = n * d * 4 / 2**20
-      print(
-          f'  memory of {name}: {peak:.0f} MB, of which libraries {libraries:.0f}, '
-          f'rows {rows:.0f}, added {peak - libraries - rows:.0f}', flush=True)
+  least = 2 * n * d * k * (ITERS + 1) / multiply()
+  beside = 'faiss' in runs
+  what = f'kmeans: {n:,} rows, d={d}, k={k:,}'
+  found = [table.Row(
+      what, 's', seconds['ours'], 'faiss' if beside else missing,
+      seconds.get('faiss'), None, least, stopwatch.PRODUCT,
+      'objective ' + ' and '.join(f'{objective[name]:.4g}' for name in runs))]
+  if beside and sys.platform == 'linux':
+    mib = {name: added_memory(name, n, d, k) for name in runs}
+    found.append(table.Row(
+        f'{what}: memory added', 'MiB', mib['ours'], 'faiss', mib['faiss']))
+  return found
 
 
 def calculate(num_devices, teraflops, images_per_second):
@@ -133,12 +132,22 @@ def calculate(num_devices, teraflops, images_per_second):
       f's: {total / epoch:.0%} a restart, {5 * total / epoch:.0%} with five')
 
 
+def rows(quick):
+  makers, missing = {'ours': ours}, ''
+  try:
+    import faiss as _  # noqa: F401
+    makers['faiss'] = faiss
+  except ImportError as e:
+    missing = f'faiss-cpu: {e}'
+  return [
+      row for size in (SIZES[:1] if quick else SIZES)
+      for row in compare(*size, 3 if quick else 5, makers, missing)]
+
+
 def main():
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--quick', action='store_true', help='the first size only')
+  parser = table.parser(__doc__)
+  parser.add_argument('--scaling', action='store_true', help='n, k and d alone')
   parser.add_argument('--tenth', action='store_true', help='an E-step, 1/10 of it')
-  parser.add_argument('--turns', type=int, default=5)
   parser.add_argument('--devices', type=int, default=8)
   parser.add_argument('--teraflops', type=float, default=50.)
   parser.add_argument('--images_per_second', type=float, default=1000.)
@@ -146,21 +155,12 @@ def main():
   args = parser.parse_args()
   if args.child:
     return memory_child(args.child[0], *map(int, args.child[1:]))
-  runners = {'ours': ours}
-  try:
-    import faiss as _  # noqa: F401
-    runners['faiss'] = faiss
-  except ImportError:
-    print('faiss is not installed (pip install faiss-cpu): only ours is measured.')
-  for size in SIZES[:1] if args.quick else SIZES:
-    compare(*size, args.turns, runners, with_memory=True)
-  for size in [] if args.quick else SCALING:
-    compare(*size, args.turns, {'ours': ours}, with_memory=False)
+  sizes = list(SCALING) if args.scaling else []
   if args.tenth:
-    for k in CLUSTERS:
-      compare(
-          IMAGENET // 10, WIDTH, k // 10, 1, {'ours': ours}, with_memory=True)
-  calculate(args.devices, args.teraflops, args.images_per_second)
+    sizes += [(IMAGENET // 10, WIDTH, k // 10) for k in CLUSTERS]
+    calculate(args.devices, args.teraflops, args.images_per_second)
+  alone = [row for size in sizes for row in compare(*size, 1, {'ours': ours})]
+  table.deliver(alone or rows(args.quick), args)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Seconds of linear classifiers here: a grid of them, and scikit-learn's.
 
-  python tests/benchmarks/linear.py          # 50,000 examples, d=512.
-  python tests/benchmarks/linear.py --quick  # A fifth of the examples.
+  python -m tests.benchmarks.linear          # 50,000 examples, d=512.
+  python -m tests.benchmarks.linear --quick  # A fifth of the examples.
 
 First a grid of 30 heads against one, by SGD: an epoch of training alone, and as a
 protocol has it, with the choice by held-out examples and the last training on all.
@@ -16,20 +16,19 @@ objective is computed from the weights in float64. Ours must not be above by mor
 than a thousandth, and its accuracy not lower by more than a percent.
 
 Ours and the other take turns, so that other load on the machine falls on both, and
-each has its best. Ours has compiled before; that is told apart. CPU time is there
-too: on a machine that does other work as well it says more.
+each has its median. Ours has compiled before; what its first call took is told apart.
+CPU seconds are there too: on a machine that does other work as well their ratio says
+more.
 """
-
-import argparse
 
 import jax
 import numpy as np
-import stopwatch
-from sklearn import linear_model
 
 from jaxssl import lbfgs
 from jaxssl import linear_probe
 from jaxssl import probes
+from tests.benchmarks import stopwatch
+from tests.benchmarks import table
 
 WIDTH, CLASSES, DECAY = 512, 100, 1e-3
 RATES = np.geomspace(0.01, 1, 6)
@@ -49,13 +48,8 @@ def clusters(n, num_classes, spectrum):
   return x, labels
 
 
-def first_calls(runs):
-  """{name: seconds of its first call}, which compiles."""
-  return {
-      name: best[0] for name, best in stopwatch.best_of(runs, 1)[0].items()}
-
-
 def grid_against_one(n, num_classes, turns):
+  """Two rows: an epoch alone, and the whole protocol."""
   x, labels = clusters(n, num_classes, 'flat')
 
   def alone(rates, decays):
@@ -73,16 +67,18 @@ def grid_against_one(n, num_classes, turns):
         standardize=False)
     return lambda: jax.block_until_ready(linear_probe.fit(settings, x, labels)[0])
 
+  found = []
   for what, make in (('training', alone), ('protocol', protocol)):
-    runs = {30: make(RATES, DECAYS), 1: make(RATES[-1:], DECAYS[:1])}
-    first = first_calls(runs)
-    best, _ = stopwatch.best_of(runs, turns)
-    (many, many_cpu), (one, one_cpu) = best[30], best[1]
-    print(
-        f'grid, {num_classes} classes, {what}: 30 heads {many:.2f} s, one '
-        f'{one:.2f} s: {many / one:.1f} times; CPU seconds {many_cpu:.2f} and '
-        f'{one_cpu:.2f}: {many_cpu / one_cpu:.1f}; first calls {first[30]:.1f} and '
-        f'{first[1]:.1f} s', flush=True)
+    runs = {'30': make(RATES, DECAYS), '1': make(RATES[-1:], DECAYS[:1])}
+    first, _ = stopwatch.by_turns(runs, 1)
+    times, _ = stopwatch.by_turns(runs, turns)
+    (many, many_cpu), (one, one_cpu) = times['30'], times['1']
+    found.append(table.Row(
+        f'linear: an epoch of 30 heads by SGD, {n:,} x {WIDTH}, {num_classes} classes, '
+        f'{what}', 's', float(many), 'one head', float(one),
+        note=f'CPU seconds {many_cpu:.1f} and {one_cpu:.1f}, first calls '
+             f'{first["30"][0]:.1f} and {first["1"][0]:.1f} s'))
+  return found
 
 
 def objective(weights, biases, x, labels):
@@ -96,6 +92,7 @@ def objective(weights, biases, x, labels):
 
 
 def against_scikit_learn(n, spectrum, turns):
+  """One row; raises where ours finds worse weights."""
   x, labels = clusters(n + n // 5, CLASSES, spectrum)
   x, x_test, labels, labels_test = x[:n], x[n:], labels[:n], labels[n:]
 
@@ -111,40 +108,54 @@ def against_scikit_learn(n, spectrum, turns):
         C=1 / (DECAY * n), max_iter=1000).fit(x, labels)
     return fitted.coef_.T, fitted.intercept_
 
-  first = first_calls({'ours': ours})['ours']
-  best, heads = stopwatch.best_of({'ours': ours, 'scikit-learn': theirs}, turns)
-  (us, us_cpu), (them, them_cpu) = best['ours'], best['scikit-learn']
-  print(
-      f'L-BFGS, {spectrum}: ours {us:.2f} s, scikit-learn {them:.2f} s: ours is '
-      f'{them / us:.1f} times as fast; CPU seconds {us_cpu:.2f} and {them_cpu:.2f}: '
-      f'{them_cpu / us_cpu:.1f}; our first call {first:.1f} s')
-  objectives, accuracies = {}, {}
-  for name, (weights, biases) in heads.items():
-    objectives[name] = objective(weights, biases, x, labels)
-    accuracies[name] = ((x_test @ weights + biases).argmax(1) == labels_test).mean()
-    print(
-        f'  {name}: objective {objectives[name]:.7f}, test accuracy '
-        f'{accuracies[name]:.4f}', flush=True)
-  if (objectives['ours'] > 1.001 * objectives['scikit-learn']
-      or accuracies['ours'] < accuracies['scikit-learn'] - 0.01):
-    raise SystemExit('Ours is worse.')
+  runs, peer = {'ours': ours}, 'scikit-learn'
+  first, _ = stopwatch.by_turns(runs, 1)
+  try:
+    from sklearn import linear_model
+    runs[peer] = theirs
+  except ImportError as e:
+    peer = f'scikit-learn: {e}'
+  times, heads = stopwatch.by_turns(runs, turns)
+  note = f'first call {first["ours"][0]:.1f} s'
+  if peer in runs:
+    (lowest, best), (their_lowest, their_best) = (
+        scores(*heads[name], x, labels, x_test, labels_test) for name in runs)
+    if lowest > 1.001 * their_lowest or best < their_best - 0.01:
+      raise RuntimeError(
+          f'Ours is worse: objective {lowest:.6f} and {their_lowest:.6f}, accuracy '
+          f'{best:.4f} and {their_best:.4f}.')
+    note += (
+        f', CPU seconds {times["ours"][1]:.1f} and {times[peer][1]:.1f}, objective '
+        f'{lowest:.5f} and {their_lowest:.5f}, accuracy {best:.3f} and '
+        f'{their_best:.3f}')
+  return table.Row(
+      f'linear: L-BFGS, {n:,} x {WIDTH}, {CLASSES} classes, {spectrum}', 's',
+      float(times['ours'][0]), peer, float(times[peer][0]) if peer in runs else None,
+      note=note)
+
+
+def scores(weights, biases, x, labels, x_test, labels_test):
+  """The objective, and the share of test examples that are right."""
+  right = (x_test @ weights + biases).argmax(1) == labels_test
+  return objective(weights, biases, x, labels), float(right.mean())
+
+
+def rows(quick, part='all'):
+  n, turns = (10_000, 3) if quick else (50_000, 3)
+  found = []
+  if part != 'lbfgs':
+    for num_classes in (10, 100):
+      found += grid_against_one(n, num_classes, turns)
+  if part != 'grid':
+    found += [against_scikit_learn(n, s, turns) for s in ('steep', 'flat')]
+  return found
 
 
 def main():
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--quick', action='store_true', help='a fifth of the examples')
-  parser.add_argument('--turns', type=int, default=3)
+  parser = table.parser(__doc__)
   parser.add_argument('--part', choices=('all', 'grid', 'lbfgs'), default='all')
   args = parser.parse_args()
-  n = 10_000 if args.quick else 50_000
-  print(f'{n:,} examples, d={WIDTH}, {jax.devices()[0].device_kind}')
-  if args.part != 'lbfgs':
-    for num_classes in (10, 100):
-      grid_against_one(n, num_classes, args.turns)
-  if args.part != 'grid':
-    for spectrum in ('steep', 'flat'):
-      against_scikit_learn(n, spectrum, args.turns)
+  table.deliver(rows(args.quick, args.part), args)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""Seconds a step of every method here, and its ratio to MoCo's.
+"""Milliseconds a step of every method here, beside MoCo's.
 
-  python tests/benchmarks/methods.py --depth 18 --batch 32
-  python tests/benchmarks/methods.py --depth 50 --size 224 --batch 256 --imagenet
+  python -m tests.benchmarks.methods --depth 18 --batch_size 32
+  python -m tests.benchmarks.methods --depth 50 --size 224 --batch_size 256 --imagenet
 
 One encoder, one batch of ready images, views and optimiser included. PCL has all of
 its prototypes: 250, 500 and 1000 of them, or with --imagenet 25,000, 50,000 and
@@ -9,19 +9,12 @@ its prototypes: 250, 500 and 1000 of them, or with --imagenet 25,000, 50,000 and
 machine falls on all, and each has its median.
 """
 
-import argparse
-import time
-
-import jax
 import numpy as np
 
 from configs import common
-from jaxssl import augment
-from jaxssl import optim
-from jaxssl import parallel
-from jaxssl import plugins
-from jaxssl import state as state_lib
-from jaxssl import train
+from tests.benchmarks import made_step
+from tests.benchmarks import stopwatch
+from tests.benchmarks import table
 
 MOCO = dict(temperature=0.1, momentum=0.99, queue_size=4096, num_splits=1)
 BYOL_HEAD = dict(name='byol', hidden=1024, out=256, num_layers=2)
@@ -47,72 +40,47 @@ def settings_of(imagenet):
           dict(predictor_hidden=512))}
 
 
-def make_step(name, head, settings, args):
-  """Returns () -> seconds of one step; the first compiles."""
-  num_examples = 1_281_167 if args.imagenet else 50_000
-  model = plugins.load('models', 'resnet').make(
-      depth=args.depth, width=1.0, stem='cifar' if args.size < 64 else 'imagenet',
-      zero_init_residual=False, dtype=args.dtype, projector=head)
-  make = plugins.load('methods', name).make
-  method = make(model, **plugins.arguments(
-      make, settings, what=name, num_examples=num_examples, total_steps=1000,
-      batch_size=args.batch))
-  tx, _ = optim.make(
-      name='moco_sgd', base_lr=0.03, scaling='none', milestones=(), weight_decay=1e-4,
-      momentum=0.9, total_steps=1000, steps_per_epoch=100, batch_size=args.batch)
-  view = common.moco_v2_view(args.size, blur=0.0)
-  views = augment.make_views(dict(a=view, b=dict(view)), dtype=args.dtype)
-  rng = np.random.default_rng(0)
-  canvas = args.size * 8 // 7
-  batch = {
-      'image': rng.integers(0, 256, (args.batch, canvas, canvas, 3), dtype=np.uint8),
-      'size': np.full((args.batch, 2), canvas, np.int32),
-      'index': np.arange(args.batch, dtype=np.int32)}
-  views_shape = {
-      k: np.zeros((2, args.size, args.size, 3), args.dtype) for k in 'ab'}
-  state = jax.jit(lambda v: state_lib.create(0, method, tx, v))(views_shape)
+def make_runner(name, head, settings, *, imagenet, size, **case):
+  """Returns a function for `by_turns`; it has been called once."""
+  made = made_step.make(
+      name, head, settings, common.moco_v2_view(size, blur=0.0), size=size,
+      num_examples=1_281_167 if imagenet else 50_000, **case)
   if name == 'pcl':
-    state = state._replace(extra={**state.extra, 'has_prototypes': np.float32(1)})
-  state = parallel.replicate(state)
-  step = train.make_train_step(method, tx, views, steps_per_epoch=100)
-  batch = parallel.split(batch)
+    made = made._replace(state=made.state._replace(
+        extra={**made.state.extra, 'has_prototypes': np.float32(1)}))
+  return made_step.runner(made)
 
-  def run():
-    nonlocal state
-    start = time.perf_counter()
-    state, metrics = step(state, batch)
-    jax.block_until_ready((state, metrics))
-    return time.perf_counter() - start
 
-  run()
-  return run
+def rows(quick, *, imagenet=False, methods=None, **changes):
+  """One for each method, MoCo's step beside it."""
+  small = dict(depth=10, batch_size=16) if quick else {}
+  case = dict(depth=18, size=32, batch_size=32, dtype='float32') | small | changes
+  runs = {
+      name: make_runner(name, *settings, imagenet=imagenet, **case)
+      for name, settings in settings_of(imagenet).items()
+      if methods is None or name in methods}
+  times, _ = stopwatch.by_turns(runs, 3 if quick else 7)
+  ms = {name: 1000 * float(t[0]) for name, t in times.items()}
+  return [
+      table.Row(
+          f'methods: {name}, ResNet-{case["depth"]}, {case["size"]} px, batch '
+          f'{case["batch_size"]}, {case["dtype"]}', 'ms', value,
+          'moco' if name != 'moco' else '',
+          ms.get('moco') if name != 'moco' else None)
+      for name, value in ms.items()]
 
 
 def main():
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--depth', type=int, default=18)
-  parser.add_argument('--size', type=int, default=32)
-  parser.add_argument('--batch', type=int, default=32)
-  parser.add_argument('--dtype', default='float32')
-  parser.add_argument('--turns', type=int, default=7)
+  parser = table.parser(__doc__)
+  case = {'depth': int, 'size': int, 'batch_size': int, 'dtype': str}
+  for name, kind in case.items():
+    parser.add_argument(f'--{name}', type=kind)
   parser.add_argument('--imagenet', action='store_true')
-  parser.add_argument('--methods', nargs='+', default=None)
+  parser.add_argument('--methods', nargs='+', choices=tuple(settings_of(False)))
   args = parser.parse_args()
-  steps = {
-      name: make_step(name, *settings, args)
-      for name, settings in settings_of(args.imagenet).items()
-      if args.methods is None or name in args.methods}
-  seconds = {name: [] for name in steps}
-  for _ in range(args.turns):
-    for name, step in steps.items():
-      seconds[name].append(step())
-  medians = {name: float(np.median(s)) for name, s in seconds.items()}
-  base = medians.get('moco', next(iter(medians.values())))
-  device = jax.devices()[0].device_kind
-  print(f'ResNet-{args.depth}, {args.size} px, batch {args.batch}, {device}')
-  for name, median in medians.items():
-    print(f'{name:10} {1000 * median:9.1f} ms a step  {median / base:6.2f} x MoCo')
+  changes = {name: vars(args)[name] for name in case if vars(args)[name] is not None}
+  table.deliver(rows(
+      args.quick, imagenet=args.imagenet, methods=args.methods, **changes), args)
 
 
 if __name__ == '__main__':

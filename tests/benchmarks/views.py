@@ -1,37 +1,29 @@
 """Views a second here: ours, and torchvision's and kornia's where installed.
 
-  python tests/benchmarks/views.py 32 96 224
-  python tests/benchmarks/views.py --corruptions 224
+  python -m tests.benchmarks.views
+  python -m tests.benchmarks.views --sizes 224 --parts
+  python -m tests.benchmarks.views --sizes 224 --corruptions
 
 SimCLR's views of uint8 images in memory, with blur from 96 pixels up. Everybody has
 all cores: ours and kornia's take batches, with threads of their own; torchvision's
 take images, in one process for each core, as the workers of a data loader do. They
 take turns, so that other load on the machine falls on all, and each has its median.
-The last lines say what parts of our views cost. With `--corruptions` they say what
-each corruption adds to our views, and nobody else is measured.
+The limit is the two matrix products of each crop at the rate of a large one.
+`--parts` says what parts of our views cost and `--corruptions` what each corruption
+adds to them; nobody else is measured then.
 """
 
 import concurrent.futures
 import multiprocessing
 import os
-import sys
-import time
 
 import numpy as np
 
-SECONDS, TURNS = 2, 5
+from tests.benchmarks import stopwatch
+from tests.benchmarks import table
+
 CANVAS = {32: 48, 96: 128, 224: 256}
 BATCH = {32: 256, 96: 64, 224: 32}
-
-
-def rate(step, views_per_step, seconds=SECONDS):
-  """Views a second of a function that is called over and over."""
-  step()  # Whatever the first call does more than others.
-  steps, start = 0, time.perf_counter()
-  while time.perf_counter() < start + seconds:
-    step()
-    steps += 1
-  return steps * views_per_step / (time.perf_counter() - start)
 
 
 def images(size, batch):
@@ -55,7 +47,7 @@ def ours(size, corruption=None, **changes):
   canvases = jax.device_put(images(size, BATCH[size]))
   sizes = np.full((BATCH[size], 2), CANVAS[size])
   ids = np.arange(BATCH[size])
-  return lambda: rate(
+  return lambda: stopwatch.rate(
       lambda: jax.block_until_ready(views(jax.random.key(0), canvases, sizes, ids)),
       2 * BATCH[size])
 
@@ -75,7 +67,7 @@ def torchvision_worker(size):
     transforms.append(v2.RandomApply([blur], 0.5))
   view = v2.Compose([*transforms, v2.ToDtype(torch.float32, scale=True)])
   image = torch.from_numpy(images(size, 1)[0]).movedim(-1, 0).contiguous()
-  return rate(lambda: view(image), 1)
+  return stopwatch.rate(lambda: view(image), 1)
 
 
 def torchvision(size):
@@ -104,7 +96,7 @@ def kornia(size):
   @torch.no_grad()
   def step():
     view(batch.float() / 255)
-  return lambda: rate(step, BATCH[size])
+  return lambda: stopwatch.rate(step, BATCH[size])
 
 
 def corruptions(sizes):
@@ -122,28 +114,60 @@ def corruptions(sizes):
       print(f'  {name}: {both - plain:+,.0f} ms')
 
 
-def main(sizes):
+def print_parts(sizes):
+  """Views a second of ours without some of their operations."""
   for size in sizes:
-    runners = {}
-    for make in (ours, torchvision, kornia):
-      try:
-        runners[make.__name__] = make(size)
-      except ImportError as e:
-        print(f'{size} px: no {make.__name__} ({e})')
-    turns = [{name: run() for name, run in runners.items()} for _ in range(TURNS)]
-    median = {name: np.median([t[name] for t in turns]) for name in runners}
-    print(f'{size} px: ' + ', '.join(
-        f'{name} {value:,.0f} views/s' + (
-            f' (ours is {median["ours"] / value:.1f} times as fast)'
-            if name != 'ours' else '')
-        for name, value in median.items()))
+    print(f'{size} px: {ours(size)():,.0f} views/s')
     for name, changes in dict(
         blur=dict(blur=0.0), jitter=dict(jitter=0.0),
         crop=dict(flip=0.0, jitter=0.0, grayscale=0.0, blur=0.0)).items():
       verb = 'only the crop' if name == 'crop' else f'without {name}'
-      print(f'  {verb}: {ours(size, **changes)():,.0f} views/s')
+      print(f'  {verb}: {ours(size, **changes)():,.0f} views/s', flush=True)
+
+
+def crop_operations(size):
+  """Of the two products that resize a crop: [s, h] with [h, w], then with [w, s]."""
+  canvas = CANVAS[size]
+  return 2 * 3 * size * canvas * (canvas + size)
+
+
+def compare(size, turns):
+  """A row beside each peer."""
+  multiply = stopwatch.product()
+  runs = {'ours': ours(size), stopwatch.PRODUCT: multiply}
+  missing = {}
+  for make in (torchvision, kornia):
+    try:
+      runs[make.__name__] = make(size)
+    except ImportError as e:
+      missing[make.__name__] = f'{make.__name__}: {e}'
+  rates = stopwatch.rates_by_turns(runs, turns)
+  return [
+      table.Row(
+          f'views: {size} px, all of SimCLR\'s', 'views/s', rates['ours'],
+          missing.get(peer, peer), rates.get(peer), ('ratio', '>=', 1.5),
+          multiply() / crop_operations(size), stopwatch.PRODUCT)
+      for peer in ('kornia', 'torchvision')]
+
+
+def rows(quick, sizes=tuple(CANVAS)):
+  return [row for size in sizes for row in compare(size, 3 if quick else 7)]
+
+
+def main():
+  parser = table.parser(__doc__)
+  parser.add_argument(
+      '--sizes', nargs='+', type=int, choices=tuple(CANVAS), default=tuple(CANVAS))
+  parser.add_argument('--parts', action='store_true', help='what parts cost')
+  parser.add_argument('--corruptions', action='store_true', help='what they add')
+  args = parser.parse_args()
+  if args.corruptions:
+    corruptions(args.sizes)
+  elif args.parts:
+    print_parts(args.sizes)
+  else:
+    table.deliver(rows(args.quick, args.sizes), args)
 
 
 if __name__ == '__main__':
-  wanted = [int(s) for s in sys.argv[1:] if s != '--corruptions'] or list(CANVAS)
-  corruptions(wanted) if '--corruptions' in sys.argv else main(wanted)
+  main()
