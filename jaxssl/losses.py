@@ -31,9 +31,18 @@ def nt_xent(za, zb, *, temperature, axis_name=None):
   Raises:
     ValueError: the views differ in shape, or the temperature is not positive.
   """
-  logits, positive = similarities(
-      za, zb, temperature=temperature, axis_name=axis_name)
-  return optax.softmax_cross_entropy_with_integer_labels(logits, positive)
+  logits, _ = similarities(za, zb, temperature=temperature, axis_name=axis_name)
+  return nt_xent_of(logits, za, zb, temperature=temperature)
+
+
+def nt_xent_of(logits, za, zb, *, temperature):
+  """NT-Xent from its `similarities`: [2b] loss of each anchor.
+
+  The positives come from the rows: taking them out of the logits, and writing their
+  gradients back, would keep two more arrays of the logits' size.
+  """
+  positive = jnp.tile(jnp.sum(za * zb, 1), 2) / temperature           # [2b]
+  return jax.nn.logsumexp(logits, axis=1) - positive
 
 
 def similarities(za, zb, *, temperature, axis_name=None):
@@ -58,7 +67,9 @@ def similarities(za, zb, *, temperature, axis_name=None):
   # temperature of 0.1 makes an error of 0.04 in a logit.
   logits = jnp.matmul(
       anchors, candidates.T, precision=jax.lax.Precision.HIGHEST) / temperature
-  logits = logits.at[jnp.arange(2 * b), own].set(-jnp.inf)        # [2b, n]
+  # A comparison fuses with what comes after; a scatter copies all logits.
+  itself = own[:, None] == jnp.arange(len(candidates))
+  logits = jnp.where(itself, -jnp.inf, logits)                    # [2b, n]
   positive = jnp.roll(own, b)  # An anchor's other view is b rows away.
   return logits, positive
 

@@ -1,7 +1,6 @@
 """SimCLR (https://arxiv.org/abs/2002.05709)."""
 
 import jax.numpy as jnp
-import optax
 
 from jaxssl import losses
 from jaxssl import methods
@@ -38,8 +37,7 @@ def make(model, *, temperature):
     za, zb = jnp.split(out['z'], 2)                               # [b, d] each
     logits, positive = losses.similarities(
         za, zb, temperature=temperature, axis_name=parallel.AXIS)
-    nt_xent = optax.softmax_cross_entropy_with_integer_labels(
-        logits, positive).mean()
+    nt_xent = losses.nt_xent_of(logits, za, zb, temperature=temperature).mean()
     metrics = {
         'loss': nt_xent,
         'chance': jnp.log(logits.shape[1] - 1.0),
