@@ -21,6 +21,9 @@ from jaxssl import errors
 SLURM = (
     'SLURM_JOB_ID', 'SLURM_STEP_NODELIST', 'SLURM_NTASKS', 'SLURM_PROCID',
     'SLURM_LOCALID')
+FLAGS = {
+    'coordinator_address': '--coordinator=HOST:PORT',
+    'num_processes': '--num_processes', 'process_id': '--process_id'}
 OPEN_MPI_PORT = 8476
 GONE = re.compile(r'Gloo|NCCL|UNAVAILABLE|ABORTED|[Cc]onnection|heartbeat')
 LAST_WORDS = 5.0  # Seconds, as are these:
@@ -51,13 +54,18 @@ def start(given):
   found = detected(os.environ)
   if found is None and not given:
     return
+  known = {**(found or {}), **given}
+  unknown = [flag for name, flag in FLAGS.items() if name not in known]
+  if unknown and found != {}:
+    raise errors.ConfigError(
+        f'No cluster says where the other processes of this job are: give '
+        f'{", ".join(unknown)} too.')
   try:
-    jax.distributed.initialize(
-        **{**(found or {}), **given}, initialization_timeout=PATIENCE)
+    jax.distributed.initialize(**known, initialization_timeout=PATIENCE)
   except ValueError as e:
     raise errors.ConfigError(
-        f'Where the other processes of this job are is not known ({_first_line(e)}): '
-        'give --coordinator=HOST:PORT, --num_processes and --process_id.') from e
+        f'The other processes of this job cannot be joined: {_first_line(e)} Give '
+        f'{", ".join(FLAGS.values())}.') from e
   except RuntimeError as e:
     raise errors.LostError(
         f'The processes of this job did not find each other within {PATIENCE} s: '

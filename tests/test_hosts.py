@@ -73,7 +73,7 @@ def test_numbers_that_do_not_fit_are_a_mistake(given):
 
 
 def test_one_flag_alone_is_a_mistake():
-  with pytest.raises(errors.ConfigError, match='give --coordinator'):
+  with pytest.raises(errors.ConfigError, match='give --coordinator=HOST:PORT too'):
     hosts.start({'num_processes': 2, 'process_id': 0})
 
 
