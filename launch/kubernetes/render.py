@@ -42,11 +42,11 @@ def parser():
   flag('--name', required=True, help='of everything that is made')
   flag('--image', required=True, help='from launch/docker, in a registry of yours')
   flag('--namespace', default='', help="kubectl's own by default")
-  flag('--pvc', default='', help='a volume that all nodes can write, as /work')
-  flag('--bucket', default='', help="or a bucket as /work, by GKE's FUSE driver")
+  flag('--pvc', default='', help='a volume that all nodes can write, as /workspace')
+  flag('--bucket', default='', help="or a bucket as /workspace, by GKE's FUSE driver")
   flag('--data-pvc', default='', help='a volume with images as /data, read only')
   flag('--data-bucket', default='', help='or a bucket with images, likewise')
-  flag('--workdir', default='', help='/work/runs/NAME by default')
+  flag('--workdir', default='', help='/workspace/runs/NAME by default')
   flag('--gpus', type=int, help='GPUs of each pod; 0 for a run on CPUs')
   flag('--nodes', type=int, default=1, help='pods, each on a node of its own (1)')
   flag('--tpu', default='', help='a TPU slice of GKE: tpu-v5-lite-podslice, ...')
@@ -80,7 +80,7 @@ def check(o):
   """
   need(re.fullmatch('[a-z]([a-z0-9-]{0,38}[a-z0-9])?', o.name),
        f'--name is {o.name!r}; it must be lower-case letters, digits and hyphens.')
-  need(bool(o.pvc) != bool(o.bucket), 'Pods share /work: give --pvc or --bucket.')
+  need(bool(o.pvc) != bool(o.bucket), 'Pods share /workspace: give --pvc or --bucket.')
   need(not (o.data_pvc and o.data_bucket), 'Give --data-pvc or --data-bucket.')
   need((o.gpus is None) == bool(o.tpu), 'Give --gpus (0 for CPUs) or --tpu.')
   need(any(a.startswith('--config=') for a in o.command),
@@ -90,7 +90,7 @@ def check(o):
   need(all('=' in s for s in o.node_selector), '--node-selector is KEY=VALUE.')
   for name in ('nodes', 'chips'):
     need(getattr(o, name) > 0, f'--{name} must be above 0.')
-  o.workdir = o.workdir or f'/work/runs/{o.name}'
+  o.workdir = o.workdir or f'/workspace/runs/{o.name}'
   need(re.fullmatch('([1-9][0-9]*(,[1-9][0-9]*)?)?', o.tasks),
        f'--tasks is {o.tasks!r}; as in 4,2.')
   o.stages = [int(n) for n in o.tasks.split(',')] if o.tasks else []
@@ -148,7 +148,7 @@ def pod(o, first):
       o, 'work', o.pvc, o.bucket,
       'metadata-cache:ttl-secs:0,metadata-cache:negative-ttl-secs:0,'
       'rename-dir-limit=100000')]
-  mounts = [('work', '/work'), ('tmp', '/tmp'), ('shm', '/dev/shm')]
+  mounts = [('work', '/workspace'), ('tmp', '/tmp'), ('shm', '/dev/shm')]
   if o.data_pvc or o.data_bucket:
     volumes.append(volume(
         o, 'data', o.data_pvc, o.data_bucket, 'metadata-cache:ttl-secs:-1', True))

@@ -40,7 +40,7 @@ def test_the_base_is_pinned_and_the_user_has_no_rights():
   assert bases and all(re.search(r':\d+\.\d+\.\d+-', base) for base in bases)
   users = [value for name, value in found if name == 'USER']
   assert users[-1] == '1000:1000'
-  # Nothing runs as root at the end, and nothing is given to the user but /work.
+  # Nothing runs as root at the end, and nothing is given to the user but /workspace.
   after = found[found.index(('USER', users[-1])):]
   assert {name for name, _ in after} == {'USER', 'WORKDIR', 'ENTRYPOINT', 'CMD'}
   assert not [value for _, value in found if '--chown' in value or 'chmod' in value]
@@ -57,7 +57,7 @@ def test_the_image_is_the_program():
   found = dict(instructions())
   assert json.loads(found['ENTRYPOINT']) == ['python', '-m', 'jaxssl.main']
   assert json.loads(found['CMD']) == ['--help']
-  assert found['WORKDIR'] == '/work'
+  assert found['WORKDIR'] == '/workspace'
   # What the manifests of launch/kubernetes start lies where the code is copied to.
   places = [value for name, value in instructions() if name == 'WORKDIR']
   assert places[0] == '/opt/jaxssl'

@@ -148,12 +148,12 @@ def test_a_study_numbers_its_tasks():
       f'--config.index={i}' for i in range(6)]
   assert (first['parallelism'], second['parallelism']) == (3, 2)
   assert run(first, 0)[:3] == [
-      '/opt/jaxssl/launch/restart.sh', '--workdir=/work/runs/pretrained', '--']
+      '/opt/jaxssl/launch/restart.sh', '--workdir=/workspace/runs/pretrained', '--']
   parts = made(*CASES['study'])['JobSet']['spec']['replicatedJobs']
   assert [part['name'] for part in parts] == ['stage1', 'stage2', 'page']
   assert [part['dependsOn'] for part in parts[1:]] == [
       [{'name': name, 'status': 'Complete'}] for name in ('stage1', 'stage2')]
-  assert run(page, 0)[-1] == '--workdir=/work/runs/run'  # The study by itself.
+  assert run(page, 0)[-1] == '--workdir=/workspace/runs/run'  # The study by itself.
   assert 'nvidia.com/gpu' not in str(page)
   assert run(*jobs(made(*CASES['study job'])), 1)[-1] == '--config.index=5'
 
@@ -180,7 +180,7 @@ def test_the_program_takes_the_commands():
     return main.parse(words[words.index('jaxssl.main'):])
 
   host, = map(told, jobs(made(*CASES['gpu nodes'])))
-  assert host.workdir == '/work/runs/run'
+  assert host.workdir == '/workspace/runs/run'
   assert host.hosts == dict(
       coordinator_address='run-run-0-0.run:1234', num_processes=4, process_id=1)
   assert told(*jobs(made(*CASES['tpu v5e']))).hosts == {}
