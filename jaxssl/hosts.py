@@ -4,6 +4,7 @@ Every process runs the same program on its share of the images; what they must a
 on goes through here. Process 0, the first, is the only one that writes for people.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -132,7 +133,9 @@ def leave(code):
   if not jax.distributed.is_initialized():
     return
   if code in (0, errors.Preempted.exit_code):
-    jax.distributed.shutdown()  # Waits for them.
+    # Waits for them. If one has gone, what was done here is done all the same.
+    with contextlib.suppress(RuntimeError):
+      jax.distributed.shutdown()
   elif is_first():
     # They are aborted once it is gone: those that fail for the same reason should
     # get to say so.
