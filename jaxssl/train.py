@@ -250,7 +250,8 @@ class Meter:
     try:
       yield
     finally:
-      self._start += time.perf_counter() - start
+      # What is written inside begins anew: of that only what came after it counts.
+      self._start += time.perf_counter() - max(start, self._start)
 
   def write(self, steps, every):
     """Writes those of `steps`, [(step, values)], that are due every so many."""

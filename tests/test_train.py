@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import jax
 import numpy as np
@@ -188,3 +189,29 @@ def test_everything_but_streaming_works_without_tensorflow(tmp_path):
   chance = json.loads(
       (run / 'eval' / 'knn' / '24.json').read_text())['controls']['chance']
   assert 0 < chance['top1'] < 0.5
+
+
+def test_a_step_that_is_written_in_a_pause_does_not_turn_the_clock_back(monkeypatch):
+  clock, rows = [0.0], []
+  monkeypatch.setattr(train.time, 'perf_counter', lambda: clock[0])
+  recipe = types.SimpleNamespace(
+      schedule=lambda step: 0.1, data=dict(batch_size=10), steps_per_epoch=10,
+      total_steps=100)
+  meter = train.Meter(
+      recipe, types.SimpleNamespace(waited=0.0),
+      types.SimpleNamespace(write=lambda step, values: rows.append(values)),
+      types.SimpleNamespace(latest_knn=None))
+
+  def write(step):
+    meter.write([(step, {'loss': 1.0, 'grad_norm': 1.0})], 1)
+
+  write(1)
+  clock[0] = 2.0
+  with meter.paused():
+    clock[0] = 3.0  # Waiting for the devices, ...
+    write(2)
+    clock[0] = 9.0  # ... and a save.
+  clock[0] = 10.0
+  write(3)
+  assert [row.get('sys/images_per_second') for row in rows] == [
+      None, pytest.approx(10 / 3), pytest.approx(10 / 1)]
