@@ -19,9 +19,7 @@ def get_config(arg=''):
     return c
   c = tiny_run.get_config(arg)
   c.evals = dict(
-      knn={**common.knn(k=5), 'every_steps': 8},
-      linear=common.linear(epochs=2, batch_size=32, decays=(0.0,)),
-      health=common.health())
+      knn={**common.knn(k=5), 'every_steps': 8}, health=common.health())
   return c
 
 

@@ -106,9 +106,9 @@ def test_an_unfinished_checkpoint_is_no_progress(tmp_path):
 def test_a_signal_ends_both_and_the_command_gets_it_once(number, tmp_path):
   process = subprocess.Popen(
       command('wait'), cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-      # Under nohup SIGHUP is ignored, and what is ignored no shell can trap.
-      start_new_session=True, preexec_fn=lambda: signal.signal(
-          signal.SIGHUP, signal.SIG_DFL))
+      # Under nohup, or behind an &, they are ignored, and then no shell can trap them.
+      start_new_session=True, preexec_fn=lambda: [
+          signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)])
   wait_for(tmp_path / 'ready')
   if number == signal.SIGINT:  # As a terminal sends it: to the whole group.
     os.killpg(process.pid, number)
