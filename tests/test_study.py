@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import tiny_study
@@ -224,6 +225,23 @@ def test_ray_that_is_not_installed_is_told(monkeypatch):
   monkeypatch.setitem(sys.modules, 'ray', None)
   with pytest.raises(ValueError, match=r"pip install -e '.\[ray\]'"):
     make(ray=dict(address='', num_cpus=1.0, num_gpus=0.0, resources={}))
+
+
+@pytest.mark.parametrize('needs, told', [
+    (dict(num_gpus=1.0), 'needs (--config.ray): 1 CPU, 1 GPU; there is 2 CPU, 0 GPU'),
+    (dict(resources={'TPU': 4}), '1 CPU, 4 TPU; there is 2 CPU, 0 GPU, 0 TPU'),
+    (dict(num_cpus=2.0), '')])
+def test_a_cluster_without_what_a_task_needs_is_told(
+    needs, told, monkeypatch, caplog, tmp_path):
+  dead = {'Alive': False, 'Resources': {'CPU': 8.0, 'GPU': 8.0, 'TPU': 8.0}}
+  fake = types.SimpleNamespace(
+      is_initialized=lambda: True, remote=lambda **_: lambda f: f,
+      nodes=lambda: [dead, {'Alive': True, 'Resources': {'CPU': 2.0, 'memory': 1e9}}])
+  monkeypatch.setitem(sys.modules, 'ray', fake)
+  run = plugins.load('engines', 'ray').make(ray=dict(
+      dict(address='auto', num_cpus=1.0, num_gpus=0.0, resources={}), **needs))
+  assert run(tmp_path, types.SimpleNamespace(tasks=[])) == {}
+  assert told in caplog.text and bool(told) == bool(caplog.text)
 
 
 def test_a_blocked_task_has_the_code_of_what_it_needs():

@@ -28,7 +28,8 @@ def make(*, ray):
   Returns:
     run(workdir, plan) -> {number: `engines.Outcome`} of the tasks that were not done. A
     task whose process dies, is preempted, or meets a disk error is tried again, up to
-    `MAX_RETRIES` times; it goes on from its checkpoint.
+    `MAX_RETRIES` times; it goes on from its checkpoint. Where no machine has what a
+    task occupies, a warning says so, and Ray waits: a cluster may grow.
 
   Raises:
     ValueError: ray is not installed.
@@ -48,6 +49,7 @@ def make(*, ray):
           logging_level=logging.WARNING, include_dashboard=False,
           runtime_env={'env_vars': _environment()})
     try:
+      _check_machines(lib, needs)
       # A process of its own for each task: jax keeps its devices until it ends.
       remote = lib.remote(
           max_calls=1, max_retries=MAX_RETRIES, scheduling_strategy='SPREAD',
@@ -66,6 +68,19 @@ def make(*, ray):
         lib.shutdown()
 
   return run
+
+
+def _check_machines(lib, needs):
+  wanted = {
+      'CPU': needs['num_cpus'], 'GPU': needs['num_gpus'], **dict(needs['resources'])}
+  machines = [n['Resources'] for n in lib.nodes() if n['Alive']]
+  if any(all(m.get(k, 0) >= v for k, v in wanted.items()) for m in machines):
+    return
+  have = '; '.join(', '.join(f'{m.get(k, 0):g} {k}' for k in wanted) for m in machines)
+  log.warning(
+      'No machine of the cluster has what a task needs (--config.ray): %s; there is '
+      '%s; waiting for one.',
+      ', '.join(f'{v:g} {k}' for k, v in wanted.items() if v), have)
 
 
 def run_task(plan, task, waits, *outcomes):
