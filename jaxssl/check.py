@@ -224,7 +224,7 @@ def picture(path, source, *, grid, tile):
       pen.rectangle((x, y, x + tile, y + tile), outline=figures.LABEL_COLOR)
       text = image.reason
     else:
-      image = Image.fromarray(image)
+      image = Image.fromarray(np.asarray(image))
       sheet.paste(figures.resized(image, figures.fitted(image.size, tile)), (x, y))
       text = _class_text(source, i)
     pen.text(

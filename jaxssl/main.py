@@ -27,6 +27,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from jaxssl import errors
+from jaxssl import huge_pages
 
 JOBS = {
     'pretrain': ('train', 'train'), 'evaluate': ('evaluate', 'evaluate'),
@@ -219,6 +220,7 @@ def help_text():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   sys.stdout.reconfigure(line_buffering=True)
   code = main()
   sys.stdout.flush()

@@ -23,7 +23,8 @@ class Source(NamedTuple):
   `read(indices, short_side=None)` returns a list with, for each index, the image uint8
   [h, w, 3] or a `BadImage`; the arrays are not to be written to. Images may differ in
   size. `short_side` says how small the caller will make the shorter side, so that a
-  JPEG may be decoded at a fraction of its size, never below twice that.
+  JPEG may be decoded at a fraction of its size, never below twice that; images may
+  then also be Pillow's, in RGB, which `canvas.place` takes as they are.
   `describe(index)` names an example for people: its path, or its place in a file.
   `labels` are one class an example, -1 for an example whose class nobody has said, or
   a column of 0 and 1 a class where an example may be of several. `taxonomy` maps each

@@ -80,7 +80,7 @@ class Dataset:
         continue
       rows.append(
           canvases.place(image, short_side=self.short_side, canvas=self.canvas))
-      size = canvases.shrunk(image.shape[:2], self.short_side)
+      size = canvases.shrunk(canvases.size_of(image), self.short_side)
       num_cropped += max(size) > self.canvas
     self.ledger.count(decoded=len(rows) - num_bad, cropped=num_cropped)
     return rows

@@ -50,7 +50,7 @@ def from_file(path, short_side=None):
     short_side: as in `from_bytes`.
 
   Returns:
-    uint8 [h, w, 3], or a `data.BadImage` when the file's content is at fault.
+    As `from_bytes`; a `data.BadImage` when the file's content is at fault.
 
   Raises:
     errors.StorageError: see `read_bytes`.
@@ -102,8 +102,10 @@ def from_bytes(encoded, short_side=None):
       result.
 
   Returns:
-    uint8 [h, w, 3], or a `data.BadImage` with one of the reasons 'empty file',
-    'not an image', 'unsupported format', 'too large', 'truncated', 'unreadable'.
+    uint8 [h, w, 3]; with `short_side` a Pillow image in RGB, for `canvas.place`,
+    which would make one of an array; or a `data.BadImage` with one of the reasons
+    'empty file', 'not an image', 'unsupported format', 'too large', 'truncated',
+    'unreadable'.
   """
   if not encoded:
     return data.BadImage('empty file')
@@ -127,14 +129,13 @@ def from_bytes(encoded, short_side=None):
     if short_side:
       image.draft(None, (2 * short_side, 2 * short_side))
     image.load()
-    pixels = np.asarray(_rgb(_upright(image)))
+    image = _rgb(_upright(image))
+    return image if short_side else np.asarray(image)
   except MemoryError:
     raise
   except Exception as e:  # Pillow's plug-ins raise any kind on malformed bytes.
     reason = 'truncated' if 'truncated' in str(e).lower() else 'unreadable'
     return data.BadImage(reason, printable(f'{type(e).__name__}: {e}')[:200])
-  assert pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
-  return pixels
 
 
 def _plugin(encoded):
@@ -194,4 +195,4 @@ def _rgb(image):
     image = image.convert('RGBA')
     white = Image.new('RGBA', image.size, 'white')
     image = Image.alpha_composite(white, image)
-  return image.convert('RGB')
+  return image if image.mode == 'RGB' else image.convert('RGB')

@@ -22,6 +22,9 @@ def tensorflow():
   return tf
 
 
+CHUNK = 16  # Images that a thread decodes before it hands them on: calls are dear.
+
+
 def host_batches(dataset, ids_of, *, steps, workers):
   """Yields the batches of this process, decoded ahead.
 
@@ -29,7 +32,7 @@ def host_batches(dataset, ids_of, *, steps, workers):
     dataset: a `dataset.Dataset`.
     ids_of: gives the example ids of a step: int32 [m].
     steps: the range of steps.
-    workers: images decoded at a time.
+    workers: threads that decode.
 
   Yields:
     NumPy batches, as `dataset.Dataset.read` returns them.
@@ -51,22 +54,30 @@ def host_batches(dataset, ids_of, *, steps, workers):
         raise
     return tf.numpy_function(guarded, [argument], dtypes)
 
-  def read(i):
-    batch = dataset.read([i])
-    return [batch[name][0] for name in example]
+  def read(ids):
+    return list(dataset.read(ids).values())
 
-  def shaped(i):
-    values = call(read, i, [x.dtype for x in example.values()])
-    return {name: tf.ensure_shape(value, x.shape[1:])
+  def chunks_of(step):
+    return tf.reshape(call(ids_of, step, np.int32), [-1, chunk])
+
+  def shaped(ids):
+    values = call(read, ids, [x.dtype for x in example.values()])
+    return {name: tf.ensure_shape(value, (chunk, *x.shape[1:]))
             for (name, x), value in zip(example.items(), values)}
 
+  def joined(chunks):
+    return {name: tf.reshape(x, (batch_size, *x.shape[2:]))
+            for name, x in chunks.items()}
+
   batch_size = len(ids_of(steps.start))
+  chunk = max(n for n in range(1, CHUNK + 1) if batch_size % n == 0)
   batches = (
       tf.data.Dataset.range(steps.start, steps.stop)
-      .map(lambda step: tf.ensure_shape(call(ids_of, step, np.int32), [batch_size]))
+      .map(chunks_of)
       .unbatch()
       .map(shaped, num_parallel_calls=workers, deterministic=True)
-      .batch(batch_size, drop_remainder=True)
+      .batch(batch_size // chunk, drop_remainder=True)
+      .map(joined)
       .prefetch(2))
   try:
     yield from batches.as_numpy_iterator()

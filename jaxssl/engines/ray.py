@@ -9,6 +9,7 @@ import os
 
 from jaxssl import engines
 from jaxssl import errors
+from jaxssl import huge_pages
 from jaxssl import main
 from jaxssl import worker
 
@@ -117,5 +118,6 @@ def _environment():
   found = {'PYTHONPATH': os.pathsep.join(
       [root, *filter(None, [os.environ.get('PYTHONPATH')])])}
   return found | {
-      k: os.environ[k] for k in ('JAX_PLATFORMS', 'JAX_COMPILATION_CACHE_DIR')
-      if k in os.environ}
+      k: os.environ[k] for k in (
+          'JAX_PLATFORMS', 'JAX_COMPILATION_CACHE_DIR', huge_pages.SWITCH,
+          huge_pages.VARIABLE) if k in os.environ}

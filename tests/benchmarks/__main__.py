@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 
+from jaxssl import huge_pages
 from tests.benchmarks import table
 
 NAMES = (
@@ -75,4 +76,5 @@ def main(argv=None, package='tests.benchmarks', names=NAMES):
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   sys.exit(main())

@@ -22,6 +22,7 @@ import sys
 
 import numpy as np
 
+from jaxssl import huge_pages
 from tests.benchmarks import stopwatch
 from tests.benchmarks import table
 
@@ -164,4 +165,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

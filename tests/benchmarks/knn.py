@@ -15,6 +15,7 @@ equally similar up to float32's rounding: nothing that is nearer was missed.
 
 import numpy as np
 
+from jaxssl import huge_pages
 from jaxssl import neighbors
 from jaxssl import scoring
 from tests.benchmarks import stopwatch
@@ -93,4 +94,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

@@ -24,6 +24,7 @@ more.
 import jax
 import numpy as np
 
+from jaxssl import huge_pages
 from jaxssl import lbfgs
 from jaxssl import linear_probe
 from jaxssl import probes
@@ -159,4 +160,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

@@ -12,6 +12,7 @@ machine falls on all, and each has its median.
 import numpy as np
 
 from configs import common
+from jaxssl import huge_pages
 from tests.benchmarks import made_step
 from tests.benchmarks import stopwatch
 from tests.benchmarks import table
@@ -84,4 +85,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

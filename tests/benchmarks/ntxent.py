@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxssl import huge_pages
 from jaxssl import losses
 from tests.benchmarks import stopwatch
 from tests.benchmarks import table
@@ -75,4 +76,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

@@ -21,6 +21,7 @@ import time
 
 import numpy as np
 
+from jaxssl import huge_pages
 from tests.benchmarks import stopwatch
 from tests.benchmarks import table
 
@@ -31,7 +32,9 @@ FIRST_STEP = re.compile(r'step +1/')
 
 def launch(folder, name):
   """Runs the quickstart; yields seconds since its launch with each line it prints."""
-  environ = {k: v for k, v in os.environ.items() if k != 'JAX_COMPILATION_CACHE_DIR'}
+  left_out = (
+      'JAX_COMPILATION_CACHE_DIR', huge_pages.SWITCH, huge_pages.VARIABLE)
+  environ = {k: v for k, v in os.environ.items() if k not in left_out}
   start = time.perf_counter()
   child = subprocess.Popen(
       [sys.executable, '-m', 'jaxssl.main', f'--config={CONFIG}',
@@ -100,4 +103,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import jax
 
+from jaxssl import huge_pages
 from tests.benchmarks import made_step
 from tests.benchmarks import parts
 from tests.benchmarks import stopwatch
@@ -146,4 +147,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

@@ -19,6 +19,7 @@ import os
 
 import numpy as np
 
+from jaxssl import huge_pages
 from tests.benchmarks import stopwatch
 from tests.benchmarks import table
 
@@ -170,4 +171,5 @@ def main():
 
 
 if __name__ == '__main__':
+  huge_pages.restart()
   main()

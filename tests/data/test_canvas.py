@@ -69,11 +69,35 @@ def test_shrinking_keeps_a_ramp():
   assert np.abs(square[20, 4:-4, 0] - want[4:-4]).max() <= 0.5
 
 
-def test_filter_is_bicubic():
+@pytest.mark.parametrize('height, width', [(12, 30), (64, 30), (300, 200)])
+def test_a_pillow_image_is_as_good_as_an_array(height, width):
+  image = noise(height, width)
+  settings = dict(short_side=16, canvas=20)
+  want, size = canvas.place(image, **settings)
+  got, same = canvas.place(Image.fromarray(image), **settings)
+  np.testing.assert_array_equal(got, want)
+  assert same == size
+  with pytest.raises(ValueError, match='mode L'):
+    canvas.place(Image.fromarray(image[..., 0]), **settings)
+
+
+def test_filter_is_bilinear():
   image = noise(50, 70)
   square, _ = canvas.place(image, short_side=20, canvas=28)
-  want = Image.fromarray(image).resize((28, 20), Image.Resampling.BICUBIC)
+  want = Image.fromarray(image).resize((28, 20), Image.Resampling.BILINEAR)
   np.testing.assert_array_equal(square[:20], np.asarray(want))
+
+
+@pytest.mark.parametrize('height, width', [(50, 170), (170, 50), (333, 517)])
+def test_a_crop_is_what_the_whole_has_there(height, width):
+  image = noise(height, width)
+  square, (h, w) = canvas.place(image, short_side=20, canvas=24)
+  tall, wide = canvas.shrunk((height, width), 20)
+  top, left = (tall - h) // 2, (wide - w) // 2
+  want = np.asarray(Image.fromarray(image).resize(
+      (wide, tall), Image.Resampling.BILINEAR))[top:top + h, left:left + w]
+  # Pillow rounds to whole numbers between rows and columns, in either order.
+  assert np.abs(square[:h, :w].astype(int) - want).max() <= 1
 
 
 @pytest.mark.parametrize('short_side', [0, -1, 25])
