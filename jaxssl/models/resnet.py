@@ -15,6 +15,7 @@ from jaxssl import plugins
 from jaxssl.layers import conv
 from jaxssl.layers import heads
 from jaxssl.layers import norm
+from jaxssl.layers import pool
 
 
 def basic(channels, stride):
@@ -90,8 +91,8 @@ class Encoder(nn.Module):
         self.channels, size, stride, self.dtype, padding, name='stem_conv')(images)
     x = nn.relu(norm.BatchNorm(self.dtype, name='stem_bn')(x, train, groups))
     if self.stem == 'imagenet':
-      around = ((1, 1), (1, 1)) if self.padding == 'symmetric' else 'SAME'
-      x = nn.max_pool(x, (3, 3), (2, 2), around)
+      x = pool.max_pool(x) if self.padding == 'symmetric' else nn.max_pool(
+          x, (3, 3), (2, 2), 'SAME')
     for stage, num_blocks in enumerate(self.num_blocks, 1):
       for i in range(1, num_blocks + 1):
         stride = 2 if stage > 1 and i == 1 else 1

@@ -12,6 +12,7 @@ from jaxssl import plugins
 from jaxssl.layers import conv
 from jaxssl.layers import heads
 from jaxssl.layers import norm
+from jaxssl.layers import pool
 from jaxssl.models import resnet
 
 SETTINGS = dict(
@@ -176,26 +177,71 @@ def test_zero_init_makes_a_block_pass_on_its_input(zero):
 def test_a_convolution_and_its_gradient_are_those_of_xla(
     shape, d, k, stride, monkeypatch):
   monkeypatch.setattr(conv, 'CHUNK', 3000)  # Several chunks in these small batches.
-  x, kernel = normal(*shape), normal(k, k, shape[-1], d, seed=1)
-  padding = [(k // 2, k // 2)] * 2
+  compare_with_xla(shape, (k, k, shape[-1], d), stride)
+
+
+def compare_with_xla(shape, kernel_shape, stride):
+  """Values and both gradients, of numbers that leave results near one."""
+  p = kernel_shape[0] // 2
 
   def xla(x, kernel):
     return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), padding,
+        x, kernel, (stride, stride), [(p, p), (p, p)],
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+  def ours(x, kernel):
+    return conv.conv(x, kernel, stride)
 
   def with_gradients(function, x, kernel, dy):
     y, vjp = jax.vjp(function, x, kernel)
     return y, vjp(dy)
 
-  def ours(x, kernel):
-    return conv.conv(x, kernel, stride)
-
+  x, kernel = normal(*shape), normal(*kernel_shape, seed=1)
+  kernel /= np.sqrt(np.prod(kernel_shape[:3]))
   dy = normal(*jax.eval_shape(xla, x, kernel).shape, seed=2)
-  want = jax.jit(functools.partial(with_gradients, xla))(x, kernel, dy)
-  got = jax.jit(functools.partial(with_gradients, ours))(x, kernel, dy)
+  want, got = (
+      jax.jit(functools.partial(with_gradients, f))(x, kernel, dy) for f in (xla, ours))
   for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize('depth, size', [
+    (18, 32), (50, 64),
+    pytest.param(50, 224, marks=pytest.mark.slow)])
+def test_every_convolution_of_a_resnet_is_that_of_xla(depth, size, monkeypatch):
+  found, conv_of = set(), conv.conv
+
+  def noting(x, kernel, stride):
+    found.add((x.shape, kernel.shape, stride))
+    return conv_of(x, kernel, stride)
+
+  monkeypatch.setattr(conv, 'conv', noting)
+  network = resnet.make(
+      depth=depth, width=1.0, stem='cifar' if size == 32 else 'imagenet',
+      zero_init_residual=False, dtype='float32', projector=None)
+  jax.eval_shape(
+      functools.partial(network.init, jax.random.key(0)), normal(2, size, size, 3))
+  assert len(found) == {18: 11, 50: 23}[depth]
+  for shapes in found:
+    compare_with_xla(*shapes)
+
+
+@pytest.mark.parametrize('shape', [(2, 8, 8, 3), (3, 7, 9, 2), (1, 1, 2, 4)])
+def test_a_max_pool_and_its_gradient_are_those_of_xla(shape):
+  x = np.maximum(np.round(4 * normal(*shape)), -1) / 4  # With many equal ones.
+  y, vjp = jax.vjp(pool.xla_max_pool, x)
+  dy = normal(*y.shape, seed=1)
+  got, our_vjp = jax.vjp(pool.cpu_max_pool, x)
+  np.testing.assert_array_equal(got, y)
+  np.testing.assert_allclose(our_vjp(dy)[0], vjp(dy)[0], rtol=1e-6, atol=1e-6)
+
+
+def test_a_max_pool_keeps_what_is_not_a_number():
+  x = normal(1, 6, 6, 1)
+  x[0, 2, 3] = np.nan
+  want = np.asarray(pool.xla_max_pool(x))
+  assert np.isnan(want).sum() == 2
+  np.testing.assert_array_equal(pool.cpu_max_pool(x), want)
 
 
 @pytest.mark.parametrize('n', [8, 9])
