@@ -137,7 +137,7 @@ def print_step(case, turns):
         'optimiser': optimiser(made),
         'momentum update (MoCo, PCL)': called(moved, params, params),
         'logging, of a step that is logged': log_step(folder)}
-    times, _ = stopwatch.by_turns(runs, turns)
+    times, _ = stopwatch.by_turns(runs, turns, uncounted=2)
   ms = {name: 1000 * float(t[0]) for name, t in times.items()}
   whole, both = ms.pop('whole step'), ms.pop('both passes')
   ms['encoder, backward'] = both - ms['encoder, forward']

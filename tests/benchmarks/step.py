@@ -110,7 +110,7 @@ def compare(case, turns):
       peer = 'PyTorch'
     except ImportError as e:
       peer = f'PyTorch: {e}'
-  times, _ = stopwatch.by_turns(runs, turns)
+  times, _ = stopwatch.by_turns(runs, turns, uncounted=2)
   seconds = {name: float(t[0]) for name, t in times.items()}
   least = operations(made, case) / multiply()
   theirs = seconds.get('PyTorch')

@@ -5,14 +5,18 @@ import time
 import numpy as np
 
 PRODUCT = 'product of matrices'
+PAUSE = 0.3  # Seconds: the threads of OpenMP spin on after their work is done.
 
 
-def by_turns(runs, turns):
+def by_turns(runs, turns, uncounted=0):
   """Calls several functions in turn, some times each.
 
   Args:
     runs: {name: function without arguments, which waits for its result}.
     turns: how often each is called. Call them once before if they compile.
+    uncounted: calls at the beginning of each turn whose time does not count: for what
+      runs step after step, and would otherwise pay for memory and threads that it
+      finds as another function has left them.
 
   Returns:
     {name: median seconds and CPU seconds}, and {name: what it returned last}.
@@ -20,6 +24,9 @@ def by_turns(runs, turns):
   seconds, found = {name: [] for name in runs}, {}
   for _ in range(turns):
     for name, run in runs.items():
+      time.sleep(PAUSE)
+      for _ in range(uncounted):
+        run()
       start = time.perf_counter(), time.process_time()
       found[name] = run()
       seconds[name].append((
