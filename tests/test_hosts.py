@@ -147,6 +147,7 @@ def alone(tmp_path_factory):
   return workdir
 
 
+@pytest.mark.slow  # Two minutes: .ci/run asks for it by name.
 def test_two_processes_are_preempted_together_and_give_the_same_results(
     alone, tmp_path):
   workdir = tmp_path / 'run'
