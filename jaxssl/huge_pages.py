@@ -7,6 +7,7 @@ to a third of its time on a CPU. The settings that end this are read when a proc
 starts, from its environment.
 """
 
+import contextlib
 import os
 import sys
 
@@ -35,7 +36,8 @@ def restart():
       *(f'{k}={v}' for k, v in SETTINGS.items() if f'{k}=' not in given)])
   sys.stdout.flush()
   sys.stderr.flush()
-  os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+  with contextlib.suppress(OSError):  # It is slower without, no worse.
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def supported():

@@ -71,6 +71,21 @@ def test_which_libraries_take_the_settings(version, supported, monkeypatch):
   assert huge_pages.supported() == supported
 
 
+def test_a_system_that_forbids_it_goes_on(monkeypatch):
+  called = []
+
+  def fail(*args):
+    called.append(args)
+    raise PermissionError
+
+  monkeypatch.setattr(huge_pages, 'supported', lambda: True)
+  monkeypatch.setattr(os, 'execv', fail)
+  monkeypatch.setenv(huge_pages.SWITCH, '')
+  monkeypatch.setenv(huge_pages.VARIABLE, '')
+  huge_pages.restart()
+  assert called[0][0] == sys.executable
+
+
 def test_a_system_that_does_not_tell_its_library_is_left_alone(monkeypatch):
   def fail(name):
     raise ValueError('unrecognized configuration name')

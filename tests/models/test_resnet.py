@@ -171,6 +171,8 @@ def test_zero_init_makes_a_block_pass_on_its_input(zero):
     ((6, 8, 8, 3), 4, 3, 2),
     ((6, 9, 7, 3), 4, 3, 2),
     ((6, 12, 12, 3), 4, 7, 2),
+    ((4, 3, 33, 64), 65, 3, 1),   # Products of rows, in four parts.
+    ((4, 4, 3, 257), 256, 3, 1),  # The same for small maps.
     ((6, 2, 2, 3), 4, 3, 1),
     ((6, 1, 1, 3), 4, 3, 2),
     ((6, 4, 3, 3), 4, 3, 2)])
