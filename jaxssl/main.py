@@ -192,7 +192,7 @@ def told(error):
   if of_key and 'ml_collections' in frame.filename:
     # The message comes as a string within a string.
     key = str(error.args[0]).replace('\\n', ' ').replace("\\'", "'")
-    key = key[1:-1] if key.startswith("''") else key
+    key = key[1:-1] if key.startswith(("''", '"\'')) else key
     return f'The config has no key {key}'
   if not isinstance(error, (flags.Error, SyntaxError)):
     return (f'{type(error).__name__}: {one_line(error)} '

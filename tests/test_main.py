@@ -29,6 +29,7 @@ MISTAKES = {
     'argument type': (
         [f'--config={ROOT}/configs/quickstart.py:epochs=many'], 'epochs=25'),
     'misspelt key': ([SMOKE, '--config.optim.base_rl=1'], 'base_lr'),
+    'unknown key': ([SMOKE, '--config.nope=1'], "The config has no key 'nope'"),
     'misspelt flag': ([SMOKE, '--wokdir=x'], 'workdir'),
     'stray word': ([SMOKE, 'method.temperature=1'], '--config.key=value'),
     'wrong type': ([SMOKE, '--config.total_steps=ten'], 'total_steps'),
