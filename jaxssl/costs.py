@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import jax
 
+from jaxssl.layers import conv
+
 # Peak operations a second, in bfloat16 as their makers give them, of which a ResNet
 # reaches about a third; of a CPU what this package's small networks reach.
 SHARE_OF_PEAK = 0.3
@@ -28,22 +30,34 @@ class Cost(NamedTuple):
 def of(recipe):
   """Estimates the cost of a `recipe.Recipe`, without computing anything.
 
-  The operations are those of the encoder forwards on each view, as XLA counts them,
-  three times for forward and backward, and once more for a momentum encoder. Losses,
-  views and evaluations are left out.
+  The operations are those of the encoder forwards on each view, three times for
+  forward and backward, and once more for a momentum encoder. Losses, views and
+  evaluations are left out.
   """
   state = recipe.abstract_state()
   forward = 0.0
   for view in jax.tree.leaves(recipe.view_shapes()):
     one = jax.ShapeDtypeStruct((1, *view.shape[1:]), view.dtype)
-    lowered = jax.jit(recipe.method.embed).lower(state.params, state.extra, one)
-    forward += lowered.cost_analysis()['flops']
+    forward += count(recipe.method.embed, state.params, state.extra, one)
   passes = 4 if 'momentum' in recipe.config['method'] else 3
   images = recipe.total_steps * recipe.data['batch_size']
   num_bytes = sum(
       math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
   return Cost(
       images, forward * passes * images, num_bytes * recipe.config['save']['keep'])
+
+
+def count(function, *args):
+  """The operations of one call, as XLA counts them, with convolutions by definition.
+
+  Args:
+    function: of arrays.
+    *args: for it, or their shapes.
+  """
+  with conv.by_definition():
+    # A function that was traced before would come from jax's cache, as it was then.
+    lowered = jax.jit(lambda *args: function(*args)).lower(*args)
+  return lowered.cost_analysis()['flops']
 
 
 def amounts(cost):

@@ -6,6 +6,7 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import pytest
 import tiny_run
 
@@ -14,6 +15,7 @@ from jaxssl import costs
 from jaxssl import planning
 from jaxssl import plugins
 from jaxssl import recipe
+from jaxssl.layers import conv
 
 
 class State(NamedTuple):
@@ -166,3 +168,16 @@ def test_operations_are_counted_by_the_closed_form():
   assert costs.of(made) == costs.Cost(28, 28 * 2 * 3 * 2 * d * e, 2 * d * e * 4)
   made.config['method']['momentum'] = 0.9
   assert costs.of(made).flops == 28 * 2 * 4 * 2 * d * e
+
+
+@pytest.mark.parametrize('stride, positions', [(1, 5 * 7), (2, 3 * 4)])
+def test_operations_of_convolutions_are_those_of_the_definition(stride, positions):
+  x, kernel = np.zeros((8, 5, 7, 32)), np.zeros((3, 3, 32, 64))
+
+  def convolve(x, kernel):
+    return conv.conv(x, kernel, stride)
+
+  jax.jit(convolve).lower(x, kernel)
+  found = costs.count(convolve, x, kernel)
+  # XLA leaves out what falls on the zeros around the image.
+  assert 0.6 < found / (8 * positions * 9 * 32 * 64 * 2) <= 1

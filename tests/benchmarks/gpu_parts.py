@@ -21,6 +21,7 @@ from configs import moco_imagenet
 from configs import pcl_imagenet
 from configs import simclr_imagenet
 from jaxssl import augment
+from jaxssl import costs
 from jaxssl import kmeans as kmeans_lib
 from jaxssl import optim
 from jaxssl import parallel
@@ -165,11 +166,9 @@ class Case:
     return lambda: mapped(params, extra, images)
 
   def forward_flops(self):
-    """Of the encoder and head for one view, as XLA counts them."""
+    """Of the encoder and head for one view."""
     one = jax.ShapeDtypeStruct((1, *self.two['a'].shape[1:]), self.two['a'].dtype)
-    lowered = jax.jit(self.method.embed).lower(
-        self.state.params, self.state.extra, one)
-    return lowered.cost_analysis()['flops']
+    return costs.count(self.method.embed, self.state.params, self.state.extra, one)
 
 
 def largest(emit, config, batches, num_examples):

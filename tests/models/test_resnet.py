@@ -9,10 +9,8 @@ import pytest
 
 from jaxssl import parallel
 from jaxssl import plugins
-from jaxssl.layers import conv
 from jaxssl.layers import heads
 from jaxssl.layers import norm
-from jaxssl.layers import pool
 from jaxssl.models import resnet
 
 SETTINGS = dict(
@@ -163,111 +161,6 @@ def test_zero_init_makes_a_block_pass_on_its_input(zero):
   assert scales == [1, 0 if zero else 1]
 
 
-@pytest.mark.parametrize('shape, d, k, stride', [
-    ((6, 8, 8, 3), 4, 1, 1),
-    ((6, 9, 8, 3), 4, 1, 2),
-    ((6, 8, 8, 3), 4, 3, 1),
-    ((7, 9, 8, 3), 4, 3, 1),
-    ((6, 8, 8, 3), 4, 3, 2),
-    ((6, 9, 7, 3), 4, 3, 2),
-    ((6, 12, 12, 3), 4, 7, 2),
-    ((4, 3, 33, 64), 65, 3, 1),   # Products of rows, in four parts.
-    ((4, 4, 3, 257), 256, 3, 1),  # The same for small maps.
-    ((6, 2, 2, 3), 4, 3, 1),
-    ((6, 1, 1, 3), 4, 3, 2),
-    ((6, 4, 3, 3), 4, 3, 2)])
-def test_a_convolution_and_its_gradient_are_those_of_xla(
-    shape, d, k, stride, monkeypatch):
-  monkeypatch.setattr(conv, 'CHUNK', 3000)  # Several chunks in these small batches.
-  compare_with_xla(shape, (k, k, shape[-1], d), stride)
-
-
-def compare_with_xla(shape, kernel_shape, stride):
-  """Values and both gradients, of numbers that leave results near one."""
-  p = kernel_shape[0] // 2
-
-  def xla(x, kernel):
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), [(p, p), (p, p)],
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
-
-  def ours(x, kernel):
-    return conv.conv(x, kernel, stride)
-
-  def with_gradients(function, x, kernel, dy):
-    y, vjp = jax.vjp(function, x, kernel)
-    return y, vjp(dy)
-
-  x, kernel = normal(*shape), normal(*kernel_shape, seed=1)
-  kernel /= np.sqrt(np.prod(kernel_shape[:3]))
-  dy = normal(*jax.eval_shape(xla, x, kernel).shape, seed=2)
-  want, got = (
-      jax.jit(functools.partial(with_gradients, f))(x, kernel, dy) for f in (xla, ours))
-  for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
-
-
-@pytest.mark.parametrize('depth, size', [
-    (18, 32), (50, 64),
-    pytest.param(50, 224, marks=pytest.mark.slow)])
-def test_every_convolution_of_a_resnet_is_that_of_xla(depth, size, monkeypatch):
-  found, conv_of = set(), conv.conv
-
-  def noting(x, kernel, stride):
-    found.add((x.shape, kernel.shape, stride))
-    return conv_of(x, kernel, stride)
-
-  monkeypatch.setattr(conv, 'conv', noting)
-  network = resnet.make(
-      depth=depth, width=1.0, stem='cifar' if size == 32 else 'imagenet',
-      zero_init_residual=False, dtype='float32', projector=None)
-  jax.eval_shape(
-      functools.partial(network.init, jax.random.key(0)), normal(2, size, size, 3))
-  assert len(found) == {18: 11, 50: 23}[depth]
-  for shapes in found:
-    compare_with_xla(*shapes)
-
-
-@pytest.mark.parametrize('shape', [(2, 8, 8, 3), (3, 7, 9, 2), (1, 1, 2, 4)])
-def test_a_max_pool_and_its_gradient_are_those_of_xla(shape):
-  x = np.maximum(np.round(4 * normal(*shape)), -1) / 4  # With many equal ones.
-  y, vjp = jax.vjp(pool.xla_max_pool, x)
-  dy = normal(*y.shape, seed=1)
-  got, our_vjp = jax.vjp(pool.cpu_max_pool, x)
-  np.testing.assert_array_equal(got, y)
-  np.testing.assert_allclose(our_vjp(dy)[0], vjp(dy)[0], rtol=1e-6, atol=1e-6)
-
-
-def test_a_max_pool_keeps_what_is_not_a_number():
-  x = normal(1, 6, 6, 1)
-  x[0, 2, 3] = np.nan
-  want = np.asarray(pool.xla_max_pool(x))
-  assert np.isnan(want).sum() == 2
-  np.testing.assert_array_equal(pool.cpu_max_pool(x), want)
-
-
-@pytest.mark.parametrize('n', [8, 9])
-@pytest.mark.parametrize('size, stride', [(3, 2), (7, 2), (3, 1), (1, 2)])
-def test_a_convolution_with_the_padding_of_tensorflow(n, size, stride):
-  layer = conv.Conv(4, size, stride, 'float32', 'same')
-  x = normal(2, n, n + 1, 3)
-  variables = init(layer, x)
-  kernel = np.float64(variables['params']['kernel'])
-  # Zeros so that ceil(n / stride) positions fit, the odd one below and on the right.
-  around = []
-  for length in x.shape[1:3]:
-    total = max((-(-length // stride) - 1) * stride + size - length, 0)
-    around.append((total // 2, total - total // 2))
-  padded = np.pad(np.float64(x), ((0, 0), *around, (0, 0)))
-  want = np.stack([
-      np.stack([
-          np.einsum('brsc,rscd->bd', padded[:, i:i + size, j:j + size], kernel)
-          for j in range(0, padded.shape[2] - size + 1, stride)], axis=1)
-      for i in range(0, padded.shape[1] - size + 1, stride)], axis=1)
-  np.testing.assert_allclose(
-      layer.apply(variables, x), want, rtol=1e-4, atol=1e-4)
-
-
 def one_block_network(dtype='float32'):
   encoder = resnet.Encoder(
       block=functools.partial(resnet.bottleneck, version='v1.5'), num_blocks=(1,),
@@ -333,12 +226,6 @@ def test_batch_norm_is_that_of_flax():
   assert jax.tree.structure(got) == jax.tree.structure(want)
   for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want)):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-
-
-def test_initial_weights():
-  kernel = conv.Conv(400, 3, 1, 'float32').init(
-      jax.random.key(0), jnp.zeros((1, 4, 4, 16)))['params']['kernel']
-  assert float(kernel.std()) == pytest.approx((9 * 16)**-0.5, rel=0.02)
 
 
 def test_z_has_unit_length_and_a_finite_gradient_at_zero():
