@@ -8,10 +8,12 @@ in a batch or on the number of devices (which may change the rounding of pixels)
 Before its views an image may be corrupted, in the same way in every epoch.
 """
 
+import functools
 import math
 
 import jax
 
+from jaxssl import chunks
 from jaxssl import color
 from jaxssl import corruptions
 from jaxssl import plugins
@@ -28,6 +30,10 @@ normalize = color.normalize
 
 NORMALIZATIONS = {
     'none': None, 'imagenet': dict(mean=color.MEAN, std=color.STD)}
+
+# Of one view of all images of a chunk, on a CPU: fastest on two cores, which had 1 MB
+# of cache each.
+FLOATS = 5 * 2**17
 
 _FRACTION = (lambda x: 0 < x <= 1, 'above 0 and at most 1')
 _PROBABILITY = (lambda x: 0 <= x <= 1, 'from 0 to 1')
@@ -166,10 +172,18 @@ def make_views(views, *, dtype, corruption=None, seed=0):
         name: view(jax.random.fold_in(rng, position), image, size, **settings)
         for position, (name, settings) in enumerate(views.items())}
 
-  def views_of_batch(rng, images, sizes, index):
+  def views_of_chunk(rng, images, sizes, index):
     # A corruption sees each grey level as it is, which bfloat16 rounds.
     images = images.astype('float32' if corruption else dtype) / 255
     return jax.vmap(views_of_one, (None, 0, 0, 0))(rng, images, sizes, index)
+
+  def views_of_batch(rng, images, sizes, index):
+    if jax.default_backend() != 'cpu':
+      return views_of_chunk(rng, images, sizes, index)
+    largest = max(settings['size'] for settings in views.values())
+    return chunks.mapped(
+        functools.partial(views_of_chunk, rng), images, sizes, index,
+        limit=FLOATS // (3 * largest**2))
 
   return views_of_batch
 

@@ -94,6 +94,19 @@ def test_views_have_the_same_bits_on_any_devices(size, canvas, monkeypatch):
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize('size, canvas', [(17, 33), (96, 120)])
+def test_views_have_the_same_bits_in_any_chunks(size, canvas, monkeypatch):
+  batch = canvases(8, canvas)
+  views = augment.make_views(
+      dict(a=dict(VIEWS['b'], size=size), b=VIEWS['a']), dtype='float32')
+  want = jax.jit(views)(RNG, *batch)
+  for n in (1, 2):
+    monkeypatch.setattr(augment, 'FLOATS', n * 3 * max(size, VIEWS['a']['size'])**2)
+    got = jax.jit(lambda *args: views(*args))(RNG, *batch)  # Not from jax's cache.
+    for name in want:
+      np.testing.assert_array_equal(got[name], want[name])
+
+
 def test_views_differ_between_names_examples_and_epochs():
   images, sizes, _ = canvases(1)
   images, sizes = images.repeat(8, 0), sizes.repeat(8, 0)

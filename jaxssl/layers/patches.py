@@ -9,11 +9,13 @@ those that go out, c and d the channels before and after.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxssl import chunks
 from jaxssl.layers import windows
 
 FLOATS = 2**20  # Of a chunk's patches: fastest on two cores with 1 MB of cache each.
@@ -33,7 +35,6 @@ def patch_conv(x, kernel, stride):
     float32, as it is in both gradients.
   """
   k, _, _, d = kernel.shape
-  n = _chunk(x, k, stride)
   kernel = kernel.reshape(-1, d).astype(jnp.float32)
 
   def convolve(x):
@@ -41,8 +42,7 @@ def patch_conv(x, kernel, stride):
     y = patches.reshape(-1, len(kernel)) @ kernel
     return y.reshape(*patches.shape[:3], d).astype(x.dtype)
 
-  y = lax.map(convolve, x.reshape(-1, n, *x.shape[1:]))
-  return y.reshape(-1, *y.shape[2:])
+  return chunks.mapped(convolve, x, limit=FLOATS // _patch_floats(x, k, stride))
 
 
 def extract_patches(x, k, stride):
@@ -68,20 +68,19 @@ def input_grad(kernel, dy, shape, stride):
   """
   k, _, c, d = kernel.shape
   kernel = kernel.astype(jnp.float32)
-  b, i, j, _ = dy.shape
-  n = windows.chunks(b, 2 * FLOATS // (i * j * k * k * c))
   add = functools.partial(windows.add, stride=stride, padding=k // 2)
 
   def spread(dy):
     rows = dy.reshape(-1, d).astype(jnp.float32)
     pixels = [
         [lax.dot_general(rows, kernel[r, s], (((1,), (1,)), ((), ())))
-         .reshape(n, i, j, c) for s in range(k)] for r in range(k)]
+         .reshape(*dy.shape[:3], c) for s in range(k)] for r in range(k)]
     columns = [add(column, 1) for column in zip(*pixels)]
     pixels = [add(row, 2) for row in zip(*columns)]
-    return windows.interleave(pixels, (n, *shape[1:])).astype(dy.dtype)
+    return windows.interleave(pixels, (len(dy), *shape[1:])).astype(dy.dtype)
 
-  return lax.map(spread, dy.reshape(b // n, n, i, j, d)).reshape(shape)
+  limit = 2 * FLOATS // (math.prod(dy.shape[1:3]) * k * k * c)
+  return chunks.mapped(spread, dy, limit=limit)
 
 
 def kernel_grad(x, dy, k, stride):
@@ -98,7 +97,8 @@ def kernel_grad(x, dy, k, stride):
   """
   c, d = x.shape[-1], dy.shape[-1]
   # The sum is read and written once a chunk, which must be the larger of the two.
-  n = _chunk(x, k, stride, least=2 * k * k * c * d)
+  floats = max(FLOATS, 2 * k * k * c * d)
+  n = chunks.size(len(x), floats // _patch_floats(x, k, stride))
 
   def add_chunk(total, chunk):
     x, dy = chunk
@@ -110,15 +110,14 @@ def kernel_grad(x, dy, k, stride):
 
   total, _ = lax.scan(
       add_chunk, jnp.zeros((d, k * k * c)),
-      tuple(a.reshape(-1, n, *a.shape[1:]) for a in (x, dy)))
+      (chunks.split(x, n), chunks.split(dy, n)))
   return total.T.reshape(k, k, c, d)
 
 
-def _chunk(x, k, stride, least=0):
-  """The images of a chunk."""
-  b, h, w, c = x.shape
-  floats = -(-h // stride) * -(-w // stride) * k * k * c
-  return windows.chunks(b, max(FLOATS, least) // floats)
+def _patch_floats(x, k, stride):
+  """Numbers in all patches of one image."""
+  _, h, w, c = x.shape
+  return -(-h // stride) * -(-w // stride) * k * k * c
 
 
 def _forward(x, kernel, stride):

@@ -64,8 +64,3 @@ def interleave(grid, shape):
   i, c = grid[0][0].shape[1::2]
   rows = [jnp.concatenate(row, -1).reshape(n, i, 1, -1, c) for row in grid]
   return jnp.concatenate(rows, 2).reshape(n, i * len(rows), -1, c)[:, :h, :w]
-
-
-def chunks(b, limit):
-  """The most images, up to `limit`, that divide `b` images; at least one."""
-  return max((n for n in range(1, min(b, limit) + 1) if b % n == 0), default=1)

@@ -17,12 +17,14 @@ each of which has one of the 16 numbers of every tile.
 """
 
 import functools
+import math
 import operator
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxssl import chunks
 from jaxssl.layers import windows
 
 # Changes of basis: of 4 numbers of the input, 3 of the kernel, 4 of the products.
@@ -46,16 +48,15 @@ def winograd_conv(x, kernel):
   Returns:
     [b, h, w, d] in the type of `x`; the arithmetic is float32.
   """
-  b, h, w, c = x.shape
-  n = windows.chunks(b, FLOATS // (4 * h * w * c))
   kernels = _kernel_grid(kernel)
 
   def convolve(x):
     products = _each(functools.partial(_product, axes=(1, 0)), _input_grid(x), kernels)
-    products = _each(lambda part: part.reshape(n, *_tiles(x.shape), -1), products)
+    products = _each(
+        lambda part: part.reshape(len(x), *_tiles(x.shape), -1), products)
     return windows.interleave(_change(OUTPUT, products), x.shape).astype(x.dtype)
 
-  return lax.map(convolve, x.reshape(b // n, n, h, w, c)).reshape(b, h, w, -1)
+  return chunks.mapped(convolve, x, limit=FLOATS // (4 * math.prod(x.shape[1:])))
 
 
 def _forward(x, kernel):
@@ -65,10 +66,9 @@ def _forward(x, kernel):
 def _backward(saved, dy):
   """What `winograd_conv` does, transposed; both gradients need the grid of `dy`."""
   x, kernel = saved
-  b, h, w, c = x.shape
-  d = dy.shape[-1]
+  c, d = kernel.shape[2:]
   i, j = _tiles(x.shape)
-  n = windows.chunks(b, max(TILES, d) // (i * j))
+  n = chunks.size(len(x), max(TILES, d) // (i * j))
   kernels = _kernel_grid(kernel)
 
   def add_chunk(total, chunk):
@@ -87,9 +87,9 @@ def _backward(saved, dy):
 
   total, dx = lax.scan(
       add_chunk, [[jnp.zeros((c, d))] * 4] * 4,
-      (x.reshape(b // n, n, h, w, c), dy.reshape(b // n, n, h, w, d)))
+      (chunks.split(x, n), chunks.split(dy, n)))
   dkernel = jnp.stack([jnp.stack(row) for row in _change(tuple(zip(*KERNEL)), total)])
-  return dx.reshape(x.shape), dkernel.astype(kernel.dtype)
+  return chunks.join(dx), dkernel.astype(kernel.dtype)
 
 
 winograd_conv.defvjp(_forward, _backward)
@@ -147,8 +147,8 @@ def _input_grid(x):
 def _output_grid(y):
   """[n, h, w, d] -> 4x4 of [n, i, j, d]: the change of products' basis, transposed."""
   _, h, w, _ = y.shape
-  # One row and column more than is needed: then XLA takes a chunk out of the batch once,
-  # and not for each of the 16 arrays.
+  # One row and column too many: so XLA takes the chunk out of the batch once, and not
+  # anew for each of the 16 arrays.
   y = jnp.pad(y.astype(jnp.float32), ((0, 0), (0, 1 + h % 2), (0, 1 + w % 2), (0, 0)))
 
   def change(y, axis):
