@@ -67,7 +67,8 @@ def by_tensorflow(paths, resized):
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
   batches = tf.data.Dataset.from_tensor_slices(paths).repeat(EPOCHS).map(
-      one, num_parallel_calls=threads.WORKERS).batch(BATCH).prefetch(2)
+      one, num_parallel_calls=threads.WORKERS).batch(BATCH).prefetch(2).with_options(
+          streamed.options(tf))
 
   def run():
     for _ in batches.as_numpy_iterator():
