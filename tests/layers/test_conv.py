@@ -37,6 +37,7 @@ def normal(*shape, seed=0):
 def test_a_convolution_and_its_gradient_are_those_of_xla(
     shape, d, k, stride, monkeypatch):
   # Several chunks in these small batches.
+  monkeypatch.setattr(conv, 'MANY', 32)
   monkeypatch.setattr(winograd, 'FLOATS', 20_000)
   monkeypatch.setattr(winograd, 'TILES', 40)
   monkeypatch.setattr(patches, 'FLOATS', 20_000)
@@ -54,7 +55,8 @@ def test_tiles_lose_only_the_last_bits(c):
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-def test_a_convolution_in_bfloat16_is_off_by_its_rounding(stride):
+def test_a_convolution_in_bfloat16_is_off_by_its_rounding(stride, monkeypatch):
+  monkeypatch.setattr(conv, 'MANY', 32)
   x, kernel = normal(4, 6, 6, 32), normal(3, 3, 32, 32, seed=1) / 17
 
   def run(x, kernel):
