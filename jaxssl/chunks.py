@@ -10,8 +10,10 @@ def size(b, limit):
   """The largest n up to `limit`, and at least 1, that divides b.
 
   Where all are far smaller it is b itself: many small parts take longer than one that
-  is too large.
+  is too large. So it is where b is not known, but a symbol of `jax.export`.
   """
+  if not isinstance(b, int):
+    return b
   n = max((n for n in range(1, min(b, limit) + 1) if b % n == 0), default=1)
   return n if 8 * n >= min(b, limit) else b
 
@@ -37,7 +39,7 @@ def mapped(function, *arrays, limit):
   Returns:
     What `function` returns, joined to [b, ...].
   """
-  b = len(arrays[0])
+  b = arrays[0].shape[0]
   n = size(b, limit)
   if n == b:
     return function(*arrays)

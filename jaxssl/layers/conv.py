@@ -74,10 +74,10 @@ def conv(x, kernel, stride):
 
 @contextlib.contextmanager
 def by_definition():
-  """Inside, what is traced convolves as XLA does, everywhere: to count operations.
+  """Inside, what is traced convolves as XLA does, on every backend.
 
-  On a CPU `conv` takes fewer than the definition has, and in loops, of which XLA
-  counts one turn.
+  For programs that other machines run, too, and to count operations: on a CPU `conv`
+  takes fewer than the definition has, and in loops, of which XLA counts one turn.
   """
   token = _definition.set(True)
   try:

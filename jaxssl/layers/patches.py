@@ -77,7 +77,7 @@ def input_grad(kernel, dy, shape, stride):
          .reshape(*dy.shape[:3], c) for s in range(k)] for r in range(k)]
     columns = [add(column, 1) for column in zip(*pixels)]
     pixels = [add(row, 2) for row in zip(*columns)]
-    return windows.interleave(pixels, (len(dy), *shape[1:])).astype(dy.dtype)
+    return windows.interleave(pixels, (dy.shape[0], *shape[1:])).astype(dy.dtype)
 
   limit = 2 * FLOATS // (math.prod(dy.shape[1:3]) * k * k * c)
   return chunks.mapped(spread, dy, limit=limit)
@@ -98,7 +98,7 @@ def kernel_grad(x, dy, k, stride):
   c, d = x.shape[-1], dy.shape[-1]
   # The sum is read and written once a chunk, which must be the larger of the two.
   floats = max(FLOATS, 2 * k * k * c * d)
-  n = chunks.size(len(x), floats // _patch_floats(x, k, stride))
+  n = chunks.size(x.shape[0], floats // _patch_floats(x, k, stride))
 
   def add_chunk(total, chunk):
     x, dy = chunk

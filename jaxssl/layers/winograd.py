@@ -52,8 +52,8 @@ def winograd_conv(x, kernel):
 
   def convolve(x):
     products = _each(functools.partial(_product, axes=(1, 0)), _input_grid(x), kernels)
-    products = _each(
-        lambda part: part.reshape(len(x), *_tiles(x.shape), -1), products)
+    shape = (x.shape[0], *_tiles(x.shape), kernel.shape[-1])
+    products = _each(lambda part: part.reshape(shape), products)
     return windows.interleave(_change(OUTPUT, products), x.shape).astype(x.dtype)
 
   return chunks.mapped(convolve, x, limit=FLOATS // (4 * math.prod(x.shape[1:])))
@@ -68,7 +68,7 @@ def _backward(saved, dy):
   x, kernel = saved
   c, d = kernel.shape[2:]
   i, j = _tiles(x.shape)
-  n = chunks.size(len(x), max(TILES, d) // (i * j))
+  n = chunks.size(x.shape[0], max(TILES, d) // (i * j))
   kernels = _kernel_grid(kernel)
 
   def add_chunk(total, chunk):

@@ -24,6 +24,7 @@ from jaxssl import augment
 from jaxssl import color
 from jaxssl import files
 from jaxssl import plugins
+from jaxssl.layers import conv
 from jaxssl.weights import architecture
 from jaxssl.weights import cards
 from jaxssl.weights import layouts
@@ -143,9 +144,10 @@ def stablehlo(variables, card, *, platforms=PLATFORMS):
   size = card['preprocessing']['size']
   features = forward(card)
   batch, = export.symbolic_shape('b')
-  return export.export(
-      jax.jit(lambda images: features(variables, images)), platforms=platforms)(
-          jax.ShapeDtypeStruct((batch, size, size, 3), np.float32)).serialize()
+  with conv.by_definition():  # And not as the machine at hand does it best.
+    return export.export(
+        jax.jit(lambda images: features(variables, images)), platforms=platforms)(
+            jax.ShapeDtypeStruct((batch, size, size, 3), np.float32)).serialize()
 
 
 def num_features(model):

@@ -44,6 +44,21 @@ def test_a_convolution_and_its_gradient_are_those_of_xla(
   compare_with_xla(shape, (k, k, shape[-1], d), stride)
 
 
+@pytest.mark.parametrize('stride', [1, 2])
+def test_a_convolution_of_any_batch_can_be_exported(stride, monkeypatch):
+  monkeypatch.setattr(conv, 'MANY', 32)
+  kernel = normal(3, 3, 32, 32)
+
+  def convolve(x):
+    return conv.conv(x, kernel, stride)
+
+  b, = jax.export.symbolic_shape('b')
+  exported = jax.export.export(jax.jit(convolve))(
+      jax.ShapeDtypeStruct((b, 6, 5, 32), jnp.float32))
+  x = normal(3, 6, 5, 32)
+  np.testing.assert_allclose(exported.call(x), convolve(x), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize('c', [64, 512])
 def test_tiles_lose_only_the_last_bits(c):
   x, kernel = normal(2, 8, 8, c), normal(3, 3, c, c, seed=1)
@@ -97,8 +112,9 @@ def compare_with_xla(shape, kernel_shape, stride):
 
 
 @pytest.mark.parametrize('depth, size', [
-    (18, 32), (50, 64),
-    pytest.param(50, 224, marks=pytest.mark.slow)])
+    (18, 32), (50, 64), *(
+        pytest.param(depth, size, marks=pytest.mark.slow)
+        for depth, size in ((50, 32), (18, 224), (50, 224)))])
 def test_every_convolution_of_a_resnet_is_that_of_xla(depth, size, monkeypatch):
   found, conv_of = set(), conv.conv
 
