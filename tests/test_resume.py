@@ -88,7 +88,8 @@ def test_a_signal_in_an_evaluation_ends_it(step, whole, tmp_path, monkeypatch):
   assert (tmp_path / 'DONE').exists() and (tmp_path / 'eval/health/24.json').exists()
 
 
-@pytest.mark.parametrize('lost', ['opt_state', 'rng'])
+@pytest.mark.parametrize('lost', [
+    'rng', pytest.param('opt_state', marks=pytest.mark.slow)])
 def test_a_resume_that_loses_a_part_of_the_state_is_seen(lost, whole, tmp_path):
   """Negative controls: the comparison must fail when something is forgotten."""
   assert tiny_run.kill_when(

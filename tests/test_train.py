@@ -50,7 +50,9 @@ def on_one_device():
 
 
 @pytest.mark.parametrize('num_devices, way', [
-    (2, 'pmap'), (4, 'pmap'), (1, 'shard_map'), (4, 'shard_map')])
+    (4, 'pmap'), (4, 'shard_map'),
+    *(pytest.param(*way, marks=pytest.mark.slow) for way in (
+        (2, 'pmap'), (1, 'shard_map')))])
 def test_steps_do_not_depend_on_devices(num_devices, way, on_one_device, monkeypatch):
   monkeypatch.setattr(parallel, 'devices', lambda: jax.devices()[:num_devices])
   state, losses = after(10, {**tiny_run.config(), 'parallel': way})
