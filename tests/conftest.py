@@ -21,11 +21,6 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:  # Workers share that of who started
 
 import pytest
 
-# Files of a minute and more come first, so that no process ends alone with one.
-LONG = (
-    'test_train', 'test_resume', 'test_study', 'test_corruptions', 'test_evaluate',
-    'test_conv', 'test_configs', 'test_weight_jobs')
-
 
 def pytest_addoption(parser):
   parser.addoption('--slow', action='store_true', help='run the slow tests too')
@@ -36,7 +31,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-  items.sort(key=lambda item: item.path.stem not in LONG)
   if not config.getoption('--slow'):
     skip = pytest.mark.skip(reason='slow; runs with --slow')
     for item in items:
