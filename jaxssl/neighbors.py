@@ -15,7 +15,7 @@ from jaxssl import scoring
 
 BANK_ROWS = 16_384   # On the device at a time, with as many columns of similarities
 QUERY_ROWS = 1024    # for so many queries: 64 MB.
-PARTS = 8            # Of these, side by side: on a CPU `top_k` itself uses one core.
+CPU_PARTS = 32       # Of these, side by side: on a CPU `top_k` itself uses one core.
 
 
 def nearest(queries, bank, *, k):
@@ -105,11 +105,11 @@ def _merge(similarity, index, queries, rows, start, seen):
   """The best [q, k] so far, and a chunk [m, d] of the bank -> the best [q, k]."""
   k = similarity.shape[1]
   column = start + jnp.arange(len(rows), dtype=jnp.int32)
+  # In full precision: a TF32 or bfloat16 product would change who is near.
+  new = jnp.matmul(queries, rows.T, precision='highest')          # [q, m]
+  new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
 
-  def merge_part(similarity, index, queries):
-    # In full precision: a TF32 or bfloat16 product would change who is near.
-    new = jnp.matmul(queries, rows.T, precision='highest')        # [q, m]
-    new = jnp.where(column >= seen, new, -jnp.inf)  # Overlaps are in already.
+  def merge_part(similarity, index, new):
     # The best so far come first: where equal they win, and as few after them are
     # better, a CPU is faster than with the new ones alone.
     similarity, place = jax.lax.top_k(
@@ -117,8 +117,8 @@ def _merge(similarity, index, queries, rows, start, seen):
     known = jnp.take_along_axis(index, jnp.minimum(place, k - 1), axis=1)
     return similarity, jnp.where(place < k, known, start + place - k)
 
-  num_parts = min(PARTS, len(queries))
-  parts = zip(*(
-      jnp.array_split(x, num_parts) for x in (similarity, index, queries)))
+  on_cpu = jax.default_backend() == 'cpu'
+  num_parts = min(CPU_PARTS, len(queries)) if on_cpu else 1
+  parts = zip(*(jnp.array_split(x, num_parts) for x in (similarity, index, new)))
   merged = [merge_part(*part) for part in parts]
   return tuple(jnp.concatenate(found) for found in zip(*merged))
