@@ -28,6 +28,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
   config.addinivalue_line('markers', 'slow: takes minutes; runs with --slow')
+  config.addinivalue_line(
+      'markers', 'unoptimized: compiled without most optimisations, but with --slow')
 
 
 def pytest_collection_modifyitems(config, items):
@@ -36,3 +38,24 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
       if 'slow' in item.keywords:
         item.add_marker(skip)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def optimization(request):
+  """Leaves most optimisations out in files that are marked so.
+
+  They and the processes that they start test how a run, a job or a study goes, and
+  would compile for half of their time. What steps compute is tested as users run it.
+  """
+  wanted = request.node.get_closest_marker('unoptimized') is None
+  if wanted or request.config.getoption('--slow'):
+    yield
+    return
+  import jax
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+    jax.clear_caches()
+    jax.config.update('jax_disable_most_optimizations', True)
+    yield
+    jax.config.update('jax_disable_most_optimizations', False)
+    jax.clear_caches()

@@ -21,6 +21,7 @@ from jaxssl import recipe as recipes
 from jaxssl import train
 from jaxssl.data.sources import voc07
 
+pytestmark = pytest.mark.unoptimized
 CLASSES = ('dark', 'light')
 
 

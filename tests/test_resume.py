@@ -18,6 +18,8 @@ from jaxssl import metrics
 from jaxssl import recipe as recipes
 from jaxssl import train
 
+pytestmark = pytest.mark.unoptimized
+
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):

@@ -18,6 +18,7 @@ from jaxssl import planning
 from jaxssl import plugins
 from jaxssl import study
 
+pytestmark = pytest.mark.unoptimized
 ROOT = pathlib.Path(__file__).parents[1]
 
 

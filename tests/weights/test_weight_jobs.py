@@ -30,6 +30,7 @@ from jaxssl.weights import exporting
 from jaxssl.weights import importing
 from jaxssl.weights import parity
 
+pytestmark = pytest.mark.unoptimized
 ROOT = pathlib.Path(__file__).parents[2]
 
 
