@@ -84,7 +84,8 @@ def rows(quick):
         note += f', recall {recall:.6f}'
     found.append(table.Row(
         f'knn: {what}, {q:,} queries, {n:,} rows, d={WIDTH}, k={K}', 's', ours, peer,
-        theirs, None, 2 * q * n * WIDTH / multiply(), stopwatch.PRODUCT, note))
+        theirs, ('ratio', '<=', 1), 2 * q * n * WIDTH / multiply(),
+        stopwatch.PRODUCT, note))
   return found
 
 

@@ -76,7 +76,7 @@ def grid_against_one(n, num_classes, turns):
     (many, many_cpu), (one, one_cpu) = times['30'], times['1']
     found.append(table.Row(
         f'linear: an epoch of 30 heads by SGD, {n:,} x {WIDTH}, {num_classes} classes, '
-        f'{what}', 's', float(many), 'one head', float(one),
+        f'{what}', 's', float(many), 'one head', float(one), ('ratio', '<=', 3),
         note=f'CPU seconds {many_cpu:.1f} and {one_cpu:.1f}, first calls '
              f'{first["30"][0]:.1f} and {first["1"][0]:.1f} s'))
   return found
@@ -132,7 +132,7 @@ def against_scikit_learn(n, spectrum, turns):
   return table.Row(
       f'linear: L-BFGS, {n:,} x {WIDTH}, {CLASSES} classes, {spectrum}', 's',
       float(times['ours'][0]), peer, float(times[peer][0]) if peer in runs else None,
-      note=note)
+      ('ratio', '<=', 0.2), note=note)
 
 
 def scores(weights, biases, x, labels, x_test, labels_test):
