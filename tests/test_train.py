@@ -174,13 +174,14 @@ sys.exit(code)
 '''
 
 
-def test_everything_but_streaming_works_without_tensorflow(tmp_path):
+def test_everything_but_streaming_works_without_tensorflow(tmp_path, request):
   """The quickstart's smoke twin, with its evaluations and its page."""
+  quickly = str(int(not request.config.getoption('--slow')))
   out = subprocess.run(
       [sys.executable, '-c', WITHOUT_TENSORFLOW,
        '--config=configs/quickstart.py:smoke', f'--workdir={tmp_path / "run"}'],
       cwd=tiny_run.ROOT, capture_output=True, text=True, timeout=300,
-      env={**os.environ, 'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'})
+      env={**os.environ, 'JAX_DISABLE_MOST_OPTIMIZATIONS': quickly})
   assert out.returncode == 0, out.stderr
   run = tmp_path / 'run'
   for name in ('DONE', 'report.html', 'figures/views.png', 'figures/atlas.npz'):

@@ -10,7 +10,7 @@ on the same cores. The two take turns, so that other load on the machine falls o
 both, and each has its median; ours has compiled before. The objective is the summed
 squared distance. Memory is the peak of a process that does only this, less that of
 the libraries and of the rows: what k-means added. What a first call on few rows adds
-of it, in ours mostly the compiler, is told apart. The limit is the distances of all
+of it, where ours compiles, is told apart. The limit is the distances of all
 iterations at the rate of a large product of matrices. With --scaling or --tenth nobody
 else is measured; --tenth also prints, by calculation, the E-step of PCL on ImageNet on
 8 accelerators.
