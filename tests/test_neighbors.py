@@ -5,9 +5,12 @@ from sklearn import neighbors as reference
 from jaxssl import neighbors
 
 
-@pytest.mark.parametrize(
-    'n, q, k', [(5, 3, 5), (100, 40, 7), (101, 17, 33), (97, 1, 1)])
-def test_against_scikit_learn_in_chunks(monkeypatch, n, q, k):
+# No two have the same k, so that none finds compiled what another has set.
+@pytest.mark.parametrize('n, q, k, parts', [
+    (5, 3, 5, 32), (100, 40, 7, 32), (101, 17, 33, 32), (97, 1, 1, 32),
+    (100, 40, 6, 1)])  # Accelerators have one.
+def test_against_scikit_learn_in_chunks(monkeypatch, n, q, k, parts):
+  monkeypatch.setattr(neighbors, 'CPU_PARTS', parts)
   monkeypatch.setattr(neighbors, 'BANK_ROWS', 16)
   monkeypatch.setattr(neighbors, 'QUERY_ROWS', 8)
   rng = np.random.default_rng(n)
