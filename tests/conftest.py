@@ -55,8 +55,7 @@ def optimization(request):
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
     jax.clear_caches()
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update('jax_disable_most_optimizations', True)
     yield
-    jax.config.update('jax_disable_most_optimizations', before)
+    jax.config.update('jax_disable_most_optimizations', False)
     jax.clear_caches()
