@@ -131,7 +131,7 @@ def compare(case, turns):
 def alone(case, turns):
   """`compare` in a process of its own, which is what a training has.
 
-  In one process the second network's steps are slower, as is its bare encoder.
+  After another network's, its steps and its bare encoder are often slower.
   """
   with futures.ProcessPoolExecutor(
       1, mp_context=multiprocessing.get_context('spawn')) as process:
