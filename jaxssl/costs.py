@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxssl.layers import conv
+from jaxssl.models import conv
 
 # Peak operations a second, in bfloat16 as their makers give them, of which a ResNet
 # reaches about a third; of a CPU what this package's small networks reach.

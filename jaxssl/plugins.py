@@ -6,9 +6,13 @@ import pkgutil
 
 
 def names(kind):
-  """The plug-ins of a kind ('methods', 'models', 'evals', 'data.sources')."""
+  """The plug-ins of a kind ('methods', 'models', 'evals', 'data.sources').
+
+  They are the modules of its package but for those that the package lists in `PARTS`.
+  """
   package = importlib.import_module(f'jaxssl.{kind}')
-  return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
+  found = {m.name for m in pkgutil.iter_modules(package.__path__)}
+  return sorted(found - set(getattr(package, 'PARTS', ())))
 
 
 def load(kind, name):

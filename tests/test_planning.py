@@ -15,7 +15,7 @@ from jaxssl import costs
 from jaxssl import planning
 from jaxssl import plugins
 from jaxssl import recipe
-from jaxssl.layers import conv
+from jaxssl.models import conv
 
 
 class State(NamedTuple):

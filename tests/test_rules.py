@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+from jaxssl import plugins
+
 PACKAGE = pathlib.Path(__file__).parents[1] / 'jaxssl'
 FILES = sorted(PACKAGE.rglob('*.py'))
 
@@ -101,8 +103,21 @@ def test_plugins_are_loaded_by_name_only():
       for kind in kinds:
         package = f'jaxssl.{kind}.'
         if name.startswith(package):
+          part = name.removeprefix(package).split('.')[0] not in plugins.names(kind)
           inside = place(path).startswith(kind.replace('.', '/') + '/')
-          assert inside, f'{place(path)} imports {name}; use plugins.load'
+          assert inside or part, f'{place(path)} imports {name}; use plugins.load'
+
+
+def test_convolutions_are_a_part_of_models_and_no_model():
+  assert plugins.names('models') == ['resnet']
+  with pytest.raises(ValueError, match=r"No 'conv' .* There are: resnet\."):
+    plugins.load('models', 'conv')
+
+
+@pytest.mark.parametrize('kind', ['methods', 'models', 'evals', 'data.sources'])
+def test_every_plugin_has_a_make(kind):
+  for name in plugins.names(kind):
+    assert callable(plugins.load(kind, name).make), f'jaxssl.{kind}.{name}'
 
 
 def test_configs_are_imported_by_nothing():

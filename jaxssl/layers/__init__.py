@@ -1,1 +1,1 @@
-"""Parts that the models are made of."""
+"""Heads, norms, pooling, and the ways to convolve among which `models.conv` chooses."""

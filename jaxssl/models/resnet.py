@@ -12,10 +12,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxssl import plugins
-from jaxssl.layers import conv
 from jaxssl.layers import heads
 from jaxssl.layers import norm
 from jaxssl.layers import pool
+from jaxssl.models import conv
 
 
 def basic(channels, stride):

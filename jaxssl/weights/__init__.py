@@ -24,7 +24,7 @@ from jaxssl import augment
 from jaxssl import color
 from jaxssl import files
 from jaxssl import plugins
-from jaxssl.layers import conv
+from jaxssl.models import conv
 from jaxssl.weights import architecture
 from jaxssl.weights import cards
 from jaxssl.weights import layouts

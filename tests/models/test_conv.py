@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxssl.layers import conv
 from jaxssl.layers import patches
 from jaxssl.layers import winograd
+from jaxssl.models import conv
 from jaxssl.models import resnet
 
 
