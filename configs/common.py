@@ -3,7 +3,9 @@
 import ml_collections
 
 # Of config.data: how images are read, whatever they are.
-PIPELINE = ('batch_size', 'input', 'short_side', 'canvas', 'cache_dir', 'window')
+PIPELINE = (
+    'batch_size', 'input', 'short_side', 'canvas', 'interpolation', 'cache_dir',
+    'window')
 
 
 def parse_arg(arg, **defaults):

@@ -36,8 +36,8 @@ def get_config(arg=''):
       name='shapes', domain='species', split='train', num_examples=1024, size=64,
       seed=0)
   c.data = dict(
-      **images, batch_size=64, input='auto', short_side=0, canvas=0, cache_dir='',
-      window=0)
+      **images, batch_size=64, input='auto', short_side=0, canvas=0,
+      interpolation='', cache_dir='', window=0)
   c.views = dict(
       a=common.simclr_view(arg.size, strength=1.0, blur=0.5),
       b=common.simclr_view(arg.size, strength=1.0, blur=0.5))

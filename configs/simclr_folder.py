@@ -36,8 +36,8 @@ def get_config(arg=''):
 
   c.data = dict(
       name='folder', root='', split='', batch_size=arg.batch_size, input='auto',
-      short_side=arg.size * 8 // 7, canvas=arg.size * 12 // 7, cache_dir='',
-      window=0)
+      short_side=arg.size * 8 // 7, canvas=arg.size * 12 // 7,
+      interpolation='bilinear', cache_dir='', window=0)
   c.views = dict(
       a=common.simclr_view(arg.size, strength=1.0, blur=0.5),
       b=common.simclr_view(arg.size, strength=1.0, blur=0.5))

@@ -28,7 +28,8 @@ def get_config(arg=''):
   # 512 keeps nearly all the detail of ImageNet.
   c.data = dict(
       name='imagenet', root='', split='train', batch_size=arg.batch_size,
-      input='auto', short_side=256, canvas=384, cache_dir='', window=0)
+      input='auto', short_side=256, canvas=384, interpolation='bilinear', cache_dir='',
+      window=0)
   c.views = dict(
       a=common.simclr_view(224, strength=1.0, blur=0.5),
       b=common.simclr_view(224, strength=1.0, blur=0.5))

@@ -95,9 +95,7 @@ class Evaluations:
     bad = hosts.gather(np.array(sorted(self._train_ledger.bad), np.int64))
     bad = {recipe.source.describe(i) for i in bad}
     source = subsets.without(source, bad)
-    dataset = pipeline.Dataset(
-        source, recipe.data['short_side'], recipe.data['canvas'],
-        ledger.Ledger(source, limit=0))
+    dataset = recipe.dataset(source, ledger.Ledger(source, limit=0))
     # Evaluations look at the same images again and again: decode them once, too.
     way = {'input': recipe.data['input'], 'cache_dir': recipe.data['cache_dir']}
     way['input'], _ = inputs.choose(dataset, **way)

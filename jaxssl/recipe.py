@@ -28,7 +28,8 @@ FREE = ('log', 'save', 'evals', 'eval_data', 'eval_view', 'parallel', 'data.root
         'data.parts', 'data.input', 'data.cache_dir')
 
 PIPELINE_KEYS = (
-    'batch_size', 'input', 'short_side', 'canvas', 'cache_dir', 'window')
+    'batch_size', 'input', 'short_side', 'canvas', 'interpolation', 'cache_dir',
+    'window')
 RUNNER_KEYS = ('name', 'every_epochs', 'every_steps')  # Of an entry of config.evals.
 
 
@@ -61,6 +62,11 @@ class Recipe(NamedTuple):
     return (
         interval > 0 and step % interval == 0
         and self.total_steps - step >= interval / 2)
+
+  def dataset(self, source, book):
+    """A source's images on the canvases of this recipe; `book` is its ledger."""
+    how = {k: self.data[k] for k in ('short_side', 'canvas', 'interpolation')}
+    return pipeline.Dataset(source, ledger=book, **how)
 
   def source_of(self, settings):
     """The source that an entry of config.evals is about; its classes count."""
@@ -136,7 +142,9 @@ def _build(*, job, seed, parallel, total_epochs, total_steps, data, views, eval_
   network = call(plugins.load('models', model['name']).make, model, 'config.model')
 
   settings = {k: v for k, v in data.items() if k not in PIPELINE_KEYS}
-  pipeline_settings = {'window': 0, **{k: data[k] for k in data if k in PIPELINE_KEYS}}
+  pipeline_settings = {
+      'window': 0, 'interpolation': 'bicubic',
+      **{k: data[k] for k in data if k in PIPELINE_KEYS}}
   call(pipeline.check, pipeline_settings, 'config.data')
   source = make_source(settings)
   make_method = plugins.load('methods', method['name']).make

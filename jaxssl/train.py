@@ -104,9 +104,8 @@ def run(recipe, workdir, checkpoints, notice):
   """One attempt at a run, from its newest checkpoint to DONE."""
   state = restore_or_create(recipe, checkpoints)
   first = int(state.step)
-  dataset = pipeline.Dataset(
-      recipe.source, recipe.data['short_side'], recipe.data['canvas'],
-      ledger.Ledger(recipe.source, workdir / 'bad_images.jsonl'))
+  dataset = recipe.dataset(
+      recipe.source, ledger.Ledger(recipe.source, workdir / 'bad_images.jsonl'))
   with pipeline.train_batches(
       dataset, seed=recipe.seed, batch_size=recipe.data['batch_size'],
       first_step=first, last_step=recipe.total_steps, input=recipe.data['input'],

@@ -21,9 +21,7 @@ from jaxssl.data import pipeline
 
 
 def batches_of(recipe, last, first=0):
-  dataset = pipeline.Dataset(
-      recipe.source, recipe.data['short_side'], recipe.data['canvas'],
-      ledger.Ledger(recipe.source))
+  dataset = recipe.dataset(recipe.source, ledger.Ledger(recipe.source))
   return pipeline.train_batches(
       dataset, seed=recipe.seed, batch_size=recipe.data['batch_size'],
       first_step=first, last_step=last, input='resident', way=recipe.way)

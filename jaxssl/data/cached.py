@@ -80,7 +80,8 @@ def _what(dataset):
   n, c = dataset.source.num_examples, dataset.canvas
   return {
       'version': VERSION, 'source': dataset.source.digest, 'shape': [n, c, c, 3],
-      'short_side': dataset.short_side, 'pillow': PIL.__version__}
+      'short_side': dataset.short_side, 'interpolation': dataset.interpolation,
+      'pillow': PIL.__version__}
 
 
 def _path(dataset, cache_dir):

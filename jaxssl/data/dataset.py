@@ -57,15 +57,17 @@ class Dataset:
     canvas: pixels, as in `canvas.place`.
     ledger: a `ledger.Ledger` of the source.
     decoded: a `Decoded` to read from, where everything is decoded already.
+    interpolation: as in `canvas.place`.
   """
   source: Any
   short_side: int
   canvas: int
   ledger: Any
   decoded: Any = None
+  interpolation: str = 'bicubic'
 
   def __post_init__(self):
-    canvases.check(self.short_side, self.canvas)
+    canvases.check(self.short_side, self.canvas, self.interpolation)
 
   def decode(self, ids):
     """The rows of some examples, in a list."""
@@ -78,8 +80,9 @@ class Dataset:
         rows.append(image)
         num_bad += 1
         continue
-      rows.append(
-          canvases.place(image, short_side=self.short_side, canvas=self.canvas))
+      rows.append(canvases.place(
+          image, short_side=self.short_side, canvas=self.canvas,
+          interpolation=self.interpolation))
       size = canvases.shrunk(canvases.size_of(image), self.short_side)
       num_cropped += max(size) > self.canvas
     self.ledger.count(decoded=len(rows) - num_bad, cropped=num_cropped)

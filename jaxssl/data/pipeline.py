@@ -38,7 +38,9 @@ Dataset = datasets.Dataset
 BLOCK = 64  # Neighbours that a window keeps near each other.
 
 
-def check(*, batch_size, input, short_side, canvas, cache_dir, window=0):
+def check(
+    *, batch_size, input, short_side, canvas, cache_dir, window=0,
+    interpolation='bicubic'):
   """Checks a config's settings for this module, before any work.
 
   Raises:
@@ -51,7 +53,7 @@ def check(*, batch_size, input, short_side, canvas, cache_dir, window=0):
   if window < 0 or window % BLOCK:
     raise ValueError(
         f'data.window is {window}; it must be 0, or a multiple of {BLOCK} images.')
-  canvases.check(short_side, canvas)
+  canvases.check(short_side, canvas, interpolation)
   inputs.check(input)
 
 

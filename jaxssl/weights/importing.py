@@ -74,7 +74,8 @@ def _prepare(
       'total_epochs': total_epochs, 'total_steps': total_steps,
       'data': {
           **data, 'short_side': data['short_side'] or size * 8 // 7,
-          'canvas': data['canvas'] or size * 12 // 7},
+          'canvas': data['canvas'] or size * 12 // 7,
+          'interpolation': data.get('interpolation') or view['interpolation']},
       'views': {k: {**v, 'size': v['size'] or size} for k, v in views.items()},
       'eval_view': view, 'eval_data': eval_data,
       'model': {'name': 'resnet', **card['model']},

@@ -17,7 +17,6 @@ import numpy as np
 
 from jaxssl import plugins
 from jaxssl.data import ledger
-from jaxssl.data import pipeline
 from jaxssl.weights import cards
 from jaxssl.weights import reference
 
@@ -146,9 +145,7 @@ def real_images(recipe):
   """
   sources = recipe.eval_sources
   source = sources.get('test') or next(iter(sources.values()), recipe.source)
-  dataset = pipeline.Dataset(
-      source, recipe.data['short_side'], recipe.data['canvas'],
-      ledger.Ledger(source, limit=0))
+  dataset = recipe.dataset(source, ledger.Ledger(source, limit=0))
   number = min(NUM_IMAGES, source.num_examples)
   batch = dataset.read(np.linspace(0, source.num_examples - 1, number).astype(int))
   return np.asarray(recipe.eval_view(batch['image'], batch['size']), np.float32)

@@ -15,9 +15,10 @@ from jaxssl.data import ledger
 BAD = (3, 4, 39)
 
 
-def make(num_examples=40, bad=BAD, short_side=12, canvas=16):
+def make(num_examples=40, bad=BAD, short_side=12, canvas=16, **settings):
   source, reads = fake_source.make(num_examples, bad)
-  return datasets.Dataset(source, short_side, canvas, ledger.Ledger(source)), reads
+  return datasets.Dataset(
+      source, short_side, canvas, ledger.Ledger(source), **settings), reads
 
 
 def open_(dataset, folder):
@@ -56,7 +57,8 @@ def test_evaluation_refuses_a_cached_bad_image(tmp_path):
 
 
 @pytest.mark.parametrize('other', [
-    dict(bad=(3, 4)), dict(num_examples=41), dict(short_side=11), dict(canvas=17)])
+    dict(bad=(3, 4)), dict(num_examples=41), dict(short_side=11), dict(canvas=17),
+    dict(interpolation='bilinear')])
 def test_other_images_are_another_cache(tmp_path, other):
   open_(make()[0], tmp_path)
   dataset, reads = make(**other)

@@ -81,21 +81,39 @@ def test_a_pillow_image_is_as_good_as_an_array(height, width):
     canvas.place(Image.fromarray(image[..., 0]), **settings)
 
 
-def test_filter_is_bilinear():
+def test_filter_is_bicubic():
   image = noise(50, 70)
   square, _ = canvas.place(image, short_side=20, canvas=28)
-  want = Image.fromarray(image).resize((28, 20), Image.Resampling.BILINEAR)
+  want = Image.fromarray(image).resize((28, 20), Image.Resampling.BICUBIC)
   np.testing.assert_array_equal(square[:20], np.asarray(want))
 
 
+@pytest.mark.parametrize('interpolation', ['bilinear', 'bicubic'])
+def test_filter_is_the_one_that_is_named(interpolation):
+  image = noise(50, 70)
+  square, _ = canvas.place(
+      image, short_side=20, canvas=28, interpolation=interpolation)
+  want = Image.fromarray(image).resize(
+      (28, 20), Image.Resampling[interpolation.upper()])
+  np.testing.assert_array_equal(square[:20], np.asarray(want))
+
+
+def test_no_such_filter():
+  with pytest.raises(ValueError, match=r"'box' of a canvas.*: bicubic, bilinear\."):
+    canvas.place(noise(50, 70), short_side=20, canvas=28, interpolation='box')
+
+
+@pytest.mark.parametrize('interpolation', ['bilinear', 'bicubic'])
 @pytest.mark.parametrize('height, width', [(50, 170), (170, 50), (333, 517)])
-def test_a_crop_is_what_the_whole_has_there(height, width):
+def test_a_crop_is_what_the_whole_has_there(height, width, interpolation):
   image = noise(height, width)
-  square, (h, w) = canvas.place(image, short_side=20, canvas=24)
+  square, (h, w) = canvas.place(
+      image, short_side=20, canvas=24, interpolation=interpolation)
   tall, wide = canvas.shrunk((height, width), 20)
   top, left = (tall - h) // 2, (wide - w) // 2
-  want = np.asarray(Image.fromarray(image).resize(
-      (wide, tall), Image.Resampling.BILINEAR))[top:top + h, left:left + w]
+  whole = np.asarray(Image.fromarray(image).resize(
+      (wide, tall), Image.Resampling[interpolation.upper()]))
+  want = whole[top:top + h, left:left + w]
   # Pillow rounds to whole numbers between rows and columns, in either order.
   assert np.abs(square[:h, :w].astype(int) - want).max() <= 1
 

@@ -25,10 +25,11 @@ BAD = (3, 4, 49)             # Replaced by 5, 5 and 0.
 SHORT_SIDE, CANVAS = 12, 16  # Most images shrink, and some lose their ends.
 
 
-def make(num_examples=N, path=None, **settings):
+def make(num_examples=N, path=None, interpolation='bicubic', **settings):
   source, reads = fake_source.make(num_examples, **settings)
   book = ledger.Ledger(source, path)
-  return pipeline.Dataset(source, SHORT_SIDE, CANVAS, book), reads
+  return pipeline.Dataset(
+      source, SHORT_SIDE, CANVAS, book, interpolation=interpolation), reads
 
 
 def train(dataset, tmp_path, first=0, last=EPOCH, way='pmap', seed=7, **settings):
@@ -39,7 +40,7 @@ def train(dataset, tmp_path, first=0, last=EPOCH, way='pmap', seed=7, **settings
     return [parallel.join(batch, way) for batch in batches]
 
 
-def truth(step, seed=7, labels=True):
+def truth(step, seed=7, labels=True, **settings):
   """A batch, worked out one example at a time."""
   ids = []
   for i in np.random.Generator(np.random.Philox(
@@ -49,7 +50,8 @@ def truth(step, seed=7, labels=True):
       i = (i + 1) % N
     ids.append(i)
   placed = [
-      canvas.place(fake_source.image(i), short_side=SHORT_SIDE, canvas=CANVAS)
+      canvas.place(
+          fake_source.image(i), short_side=SHORT_SIDE, canvas=CANVAS, **settings)
       for i in ids]
   batch = {
       'image': np.stack([image for image, _ in placed]),
@@ -197,6 +199,14 @@ def test_slow_images_keep_their_place(tmp_path, input):
 
 
 @pytest.mark.parametrize('input', inputs.INPUTS)
+def test_canvases_are_laid_as_configured(tmp_path, input):
+  dataset, _ = make(bad=BAD, interpolation='bilinear')
+  [got] = train(dataset, tmp_path, 0, 1, input=input)
+  assert_equal([got], [truth(0, interpolation='bilinear')])
+  assert (got['image'] != truth(0)['image']).any()
+
+
+@pytest.mark.parametrize('input', inputs.INPUTS)
 def test_without_labels(tmp_path, input):
   dataset, _ = make(bad=BAD, labels=False)
   got = train(dataset, tmp_path, 0, 2, input=input)
@@ -311,6 +321,7 @@ def test_an_error_in_a_thread_is_raised_as_itself(tmp_path, input):
 @pytest.mark.parametrize('settings, message', [
     (dict(short_side=17), 'short_side is 17 and canvas 16'),
     (dict(short_side=11.5), 'whole'),
+    (dict(interpolation='nearest'), "'nearest' of a canvas.*: bicubic, bilinear"),
     (dict(input='residant'), "No data.input 'residant'"),
     (dict(batch_size=0), 'batch_size is 0'),
     (dict(cache_dir=None), 'cache_dir is None')])

@@ -26,6 +26,7 @@ from jaxssl import recipe as recipes
 from jaxssl import train
 from jaxssl import weights
 from jaxssl import workdir as workdirs
+from jaxssl.data import ledger
 from jaxssl.weights import exporting
 from jaxssl.weights import importing
 from jaxssl.weights import parity
@@ -104,6 +105,21 @@ def test_an_import_is_a_runs_workdir(imported):
       ('random', 'numpy'), ('real', 'numpy')}
   page = (run / 'README.md').read_text()
   assert 'the prototypes' in page and 'real images, numpy: 4 images' in page
+
+
+@pytest.mark.parametrize('layout, configured, want', [
+    ('torchvision', '', 'bilinear'), ('timm', '', 'bicubic'),
+    ('timm', 'bilinear', 'bilinear')])
+def test_an_import_shrinks_images_as_its_weights_want_it(
+    tmp_path, layout, configured, want):
+  made = made_weights.variables(made_weights.model(stem='cifar'))
+  np.savez(tmp_path / 'w.npz', **made_weights.torchvision(made, 10))
+  c = import_settings(tmp_path / 'w.npz', layout=layout)
+  c['data']['interpolation'] = configured
+  importing.import_weights(c, tmp_path / 'run')
+  run = recipes.build(read(tmp_path / 'run' / 'config.json'), training=False)
+  dataset = run.dataset(run.source, ledger.Ledger(run.source))
+  assert dataset.interpolation == want
 
 
 def test_an_import_is_evaluated_beside_a_random_start_and_embedded(imported):
