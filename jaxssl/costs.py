@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxssl.models import conv
+from jaxssl.layers import definition
 
 # Peak operations a second, in bfloat16 as their makers give them, of which a ResNet
 # reaches about a third; of a CPU what this package's small networks reach.
@@ -54,7 +54,7 @@ def count(function, *args):
     function: of arrays.
     *args: for it, or their shapes.
   """
-  with conv.by_definition():
+  with definition.only():
     # A function that was traced before would come from jax's cache, as it was then.
     lowered = jax.jit(lambda *args: function(*args)).lower(*args)
   return lowered.cost_analysis()['flops']

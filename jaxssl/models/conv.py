@@ -9,23 +9,21 @@ images, [h, w] the positions that come in, c and d the channels before and after
 A 1x1 convolution is a matrix product on every backend. On a CPU, where XLA reaches a
 hundredth to a half of a product's speed, 3x3 convolutions with many channels are
 `winograd` and `patches`; with few, as a network's first, only the gradient of the
-kernel is, for which XLA transposes the whole batch.
+kernel is, for which XLA transposes the whole batch. Inside `definition.only()` all are
+XLA's.
 """
 
-import contextlib
-import contextvars
 import functools
 
 import flax.linen as nn
 import jax
 from jax import lax
 
+from jaxssl.layers import definition
 from jaxssl.layers import patches
 from jaxssl.layers import winograd
 
 MANY = 64  # Channels; with fewer the others are no faster, and compile for longer.
-
-_definition = contextvars.ContextVar('definition', default=False)
 
 
 class Conv(nn.Module):
@@ -63,27 +61,13 @@ def conv(x, kernel, stride):
   """
   if len(kernel) == 1:
     return _pointwise_conv(x[:, ::stride, ::stride], kernel)
-  if jax.default_backend() != 'cpu' or _definition.get():
+  if jax.default_backend() != 'cpu' or definition.wanted():
     return xla_conv(x, kernel, stride)
   if min(kernel.shape[2:]) < MANY:
     return narrow_conv(x, kernel, stride)
   if len(kernel) == 3 and stride == 1:
     return winograd.winograd_conv(x, kernel)
   return patches.patch_conv(x, kernel, stride)
-
-
-@contextlib.contextmanager
-def by_definition():
-  """Inside, what is traced convolves as XLA does, on every backend.
-
-  For programs that other machines run, too, and to count operations: on a CPU `conv`
-  takes fewer than the definition has, and in loops, of which XLA counts one turn.
-  """
-  token = _definition.set(True)
-  try:
-    yield
-  finally:
-    _definition.reset(token)
 
 
 def xla_conv(x, kernel, stride):

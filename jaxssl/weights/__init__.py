@@ -24,7 +24,7 @@ from jaxssl import augment
 from jaxssl import color
 from jaxssl import files
 from jaxssl import plugins
-from jaxssl.models import conv
+from jaxssl.layers import definition
 from jaxssl.weights import architecture
 from jaxssl.weights import cards
 from jaxssl.weights import layouts
@@ -144,7 +144,7 @@ def stablehlo(variables, card, *, platforms=PLATFORMS):
   size = card['preprocessing']['size']
   features = forward(card)
   batch, = export.symbolic_shape('b')
-  with conv.by_definition():  # And not as the machine at hand does it best.
+  with definition.only():  # And not as the machine at hand does it best.
     return export.export(
         jax.jit(lambda images: features(variables, images)), platforms=platforms)(
             jax.ShapeDtypeStruct((batch, size, size, 3), np.float32)).serialize()
