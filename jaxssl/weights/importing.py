@@ -69,12 +69,14 @@ def _prepare(
         '(Jigsaw): evaluate the run that it came from.')
   view = {k: eval_view[k] or how[k] for k in ('size', 'fraction', 'interpolation')}
   size = view['size']
+  # The central square then has the view's size, and no image is resized twice.
+  short_side = data['short_side'] or round(size / view['fraction'])
   recipe = recipes.build({
       'job': 'pretrain', 'seed': seed, 'parallel': parallel,
       'total_epochs': total_epochs, 'total_steps': total_steps,
       'data': {
-          **data, 'short_side': data['short_side'] or size * 8 // 7,
-          'canvas': data['canvas'] or size * 12 // 7,
+          **data, 'short_side': short_side,
+          'canvas': data['canvas'] or short_side * 3 // 2,
           'interpolation': data.get('interpolation') or view['interpolation']},
       'views': {k: {**v, 'size': v['size'] or size} for k, v in views.items()},
       'eval_view': view, 'eval_data': eval_data,

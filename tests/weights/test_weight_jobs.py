@@ -107,19 +107,21 @@ def test_an_import_is_a_runs_workdir(imported):
   assert 'the prototypes' in page and 'real images, numpy: 4 images' in page
 
 
-@pytest.mark.parametrize('layout, configured, want', [
-    ('torchvision', '', 'bilinear'), ('timm', '', 'bicubic'),
-    ('timm', 'bilinear', 'bilinear')])
+@pytest.mark.parametrize('layout, configured, want, side', [
+    ('torchvision', '', 'bilinear', 18), ('timm', '', 'bicubic', 17),
+    ('timm', 'bilinear', 'bilinear', 17)])
 def test_an_import_shrinks_images_as_its_weights_want_it(
-    tmp_path, layout, configured, want):
+    tmp_path, layout, configured, want, side):
   made = made_weights.variables(made_weights.model(stem='cifar'))
   np.savez(tmp_path / 'w.npz', **made_weights.torchvision(made, 10))
   c = import_settings(tmp_path / 'w.npz', layout=layout)
-  c['data']['interpolation'] = configured
+  c['data'].update(interpolation=configured, short_side=0, canvas=0)
   importing.import_weights(c, tmp_path / 'run')
   run = recipes.build(read(tmp_path / 'run' / 'config.json'), training=False)
   dataset = run.dataset(run.source, ledger.Ledger(run.source))
   assert dataset.interpolation == want
+  # Of which the central 16 are seen: 0.875 of them, and with timm's weights 0.95.
+  assert dataset.short_side == side and dataset.canvas == side * 3 // 2
 
 
 def test_an_import_is_evaluated_beside_a_random_start_and_embedded(imported):
