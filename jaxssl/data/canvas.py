@@ -16,7 +16,7 @@ INTERPOLATIONS = {
     'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR}
 
 
-def check(short_side, canvas, interpolation='bicubic'):
+def check(short_side, canvas, interpolation):
   """Raises a ValueError where no image could be laid so on such a canvas."""
   if interpolation not in INTERPOLATIONS:
     raise ValueError(

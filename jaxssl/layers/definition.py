@@ -1,4 +1,7 @@
-"""A way to say that convolutions are traced by their definition; see `models.conv`."""
+"""A way to ask for convolutions by their definition, which `models.conv` obeys.
+
+Apart from it, because who counts operations or exports a model imports none.
+"""
 
 import contextlib
 import contextvars

@@ -9,8 +9,8 @@ images, [h, w] the positions that come in, c and d the channels before and after
 A 1x1 convolution is a matrix product on every backend. On a CPU, where XLA reaches a
 hundredth to a half of a product's speed, 3x3 convolutions with many channels are
 `winograd` and `patches`; with few, as a network's first, only the gradient of the
-kernel is, for which XLA transposes the whole batch. Inside `definition.only()` all are
-XLA's.
+kernel is, for which XLA transposes the whole batch. Inside `definition.only()` all but
+the 1x1 are XLA's.
 """
 
 import functools

@@ -30,8 +30,8 @@ def import_weights(config, workdir):
   Args:
     config: nested dicts with `weights`, a file; `layout`, its layout or 'auto';
       `version`, see `models.resnet.make`; `licence`, text for the card; and a recipe
-      without `model` and `method`. A size of 0, and in `eval_view` a `fraction` of 0
-      and an `interpolation` of '', are those of the weights.
+      without `model` and `method`. A size of 0, a `fraction` of 0 and an
+      `interpolation` of '' are those of the weights.
     workdir: a new folder.
 
   Raises:
@@ -69,7 +69,7 @@ def _prepare(
         '(Jigsaw): evaluate the run that it came from.')
   view = {k: eval_view[k] or how[k] for k in ('size', 'fraction', 'interpolation')}
   size = view['size']
-  # The central square then has the view's size, and no image is resized twice.
+  # The central square then has the view's size: images are resized once, by the host.
   short_side = data['short_side'] or round(size / view['fraction'])
   recipe = recipes.build({
       'job': 'pretrain', 'seed': seed, 'parallel': parallel,
